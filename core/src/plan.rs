@@ -1,0 +1,91 @@
+//! Admission's answer for the controller, on the pod: everything it needs, so that it never reads the user's
+//! annotations again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ask::{Hold, Lifetime, Wait};
+use crate::key::{Key, PodId, Scope, ServiceObject};
+use crate::name::ServiceName;
+use crate::resources::Resources;
+use crate::spec::{Spec, SpecHash};
+
+/// What an injected pod was promised. It travels as the pod's annotation
+/// [`PLAN`](crate::annotation::PLAN).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The format's version, [`VERSION`].
+    pub version: u32,
+    /// The pod's id.
+    pub id: PodId,
+    /// The services that are made for it; those that were there already are not among them.
+    pub services: Vec<PlannedService>,
+    /// What the task waits for.
+    #[serde(default)]
+    pub wait: Wait,
+    /// Where it waits.
+    #[serde(default)]
+    pub hold: Hold,
+}
+
+/// One service that is made for a pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedService {
+    /// Its name, as its user knows it.
+    pub name: ServiceName,
+    /// Which service it is.
+    pub key: Key,
+    /// Who shares it.
+    pub scope: Scope,
+    /// What its objects are called.
+    pub object: ServiceObject,
+    /// What its user asked for, and the administrator's `PodTemplate` where the user named none.
+    pub spec: Spec,
+    /// What a server asks of its node where neither its user nor its template says.
+    #[serde(default)]
+    pub default_resources: Resources,
+    /// What its user asked for, to tell two consumers that disagree.
+    pub hash: SpecHash,
+    /// How long it outlives its consumers.
+    #[serde(default)]
+    pub lifetime: Lifetime,
+}
+
+/// A pod's plan cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidPlan {
+    /// Not the JSON of a plan.
+    #[error("failed to read the plan: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A later version of this software wrote it, or a much earlier one.
+    #[error("the plan has version {0}; this webhook reads {VERSION}")]
+    Version(u32),
+}
+
+/// The version that is written.
+pub const VERSION: u32 = 1;
+
+// === impl Plan ===
+
+impl Plan {
+    /// Reads a plan back from its annotation.
+    pub fn read(text: &str) -> Result<Self, InvalidPlan> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } = serde_json::from_str(text)?;
+        if version != VERSION {
+            return Err(InvalidPlan::Version(version));
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The plan as its annotation has it: the same text for the same plan.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // Strings, numbers and maps with string keys: nothing here can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,38 @@
+//! The administrator's defaults and limits.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::ObjectName;
+use crate::resources::{Amounts, Resources};
+
+/// What an administrator sets for all users.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Settings {
+    /// As many servers as one service may have.
+    pub max_replicas: u32,
+    /// As many services as one pod may have.
+    pub max_services: u32,
+    /// What a server asks of its node where its user says nothing.
+    pub default_resources: Resources,
+    /// The `PodTemplate` of services whose user names none.
+    pub default_pod_template: Option<ObjectName>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let amounts = |cpu: &str, memory: &str| -> Amounts {
+            [("cpu", cpu), ("memory", memory)]
+                .into_iter()
+                .filter_map(|(name, amount)| Some((name.to_owned(), amount.parse().ok()?)))
+                .collect()
+        };
+        Self {
+            max_replicas: 64,
+            max_services: 8,
+            // As flytekitplugins-k8sdataservice has it.
+            default_resources: Resources { requests: amounts("2", "10G"), limits: amounts("6", "16G") },
+            default_pod_template: None,
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! The decision on real Flyte pods: what is added, and that nothing else ever changes.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use dataservice_core::inject::{Decision, DenyReason, Request, SkipReason, inject};
+use dataservice_core::injection::Injection;
+use dataservice_core::installation::Installation;
+use dataservice_core::patch::patch;
+use dataservice_core::plan::Plan;
+use dataservice_core::settings::Settings;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "flytesnacks-development";
+const UID: &str = "e8fb93fa-576c-454c-8d00-256e53f6f8c6";
+
+fn installation() -> Installation {
+    Installation {
+        cluster_domain: "cluster.local".to_owned(),
+        lifecycle_url: "https://dataservice.example:9444".to_owned(),
+        lifecycle_ca: "PEM".to_owned(),
+        sidecar_image: "localhost/dataservice-sidecar:dev".parse().unwrap(),
+        sidecar_pull_policy: None,
+        sidecar_resources: [("cpu".to_owned(), "50m".parse().unwrap())].into(),
+    }
+}
+
+/// The pods of `tests/fixtures/reviews`, as a webhook sees them.
+fn fixtures() -> BTreeMap<String, Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/reviews");
+    let fixtures: BTreeMap<_, _> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let review: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), review["request"]["object"].clone())
+        })
+        .collect();
+    assert!(fixtures.len() > 15);
+    fixtures
+}
+
+fn plain() -> Value {
+    fixtures().remove("plain").unwrap()
+}
+
+fn annotated(mut pod: Value, annotations: &[(&str, &str)]) -> Value {
+    let there = pod["metadata"]["annotations"].as_object_mut().unwrap();
+    there.retain(|key, _| !key.starts_with("dataservice.flyte.org/"));
+    there.extend(annotations.iter().map(|(k, v)| (format!("dataservice.flyte.org/{k}"), json!(v))));
+    pod
+}
+
+fn decide(pod: &Value) -> Decision {
+    inject(Request { uid: UID, namespace: NAMESPACE, pod }, &Settings::default(), &installation())
+}
+
+/// The pod as it is admitted, and what its user is told.
+fn admitted(pod: &Value) -> (Value, Vec<String>) {
+    let Decision::Inject { injection, warnings } = decide(pod) else { panic!("{:?}", decide(pod)) };
+    (applied(pod, &injection), warnings)
+}
+
+fn applied(pod: &Value, injection: &Injection) -> Value {
+    let mut after = pod.clone();
+    json_patch::patch(&mut after, &patch(pod, injection).unwrap()).unwrap();
+    after
+}
+
+fn refused(pod: &Value) -> (DenyReason, String) {
+    let Decision::Deny(refusal) = decide(pod) else { panic!("{:?}", decide(pod)) };
+    assert_eq!(refusal.code, 422);
+    (refusal.reason, refusal.to_string())
+}
+
+fn env<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
+    let var = container["env"].as_array()?.iter().find(|var| var["name"] == name)?;
+    var["value"].as_str()
+}
+
+/// Everything of `before` is in `after`, in its order; lists and objects may have grown.
+fn only_adds(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            before.iter().all(|(key, value)| after.get(key).is_some_and(|after| only_adds(value, after)))
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            let mut rest = after.iter();
+            before.iter().all(|item| rest.any(|after| only_adds(item, after)))
+        }
+        (before, after) => before == after,
+    }
+}
+
+#[test]
+fn every_annotated_flyte_pod_is_injected_and_nothing_of_it_changes() {
+    for (name, pod) in fixtures() {
+        if name.starts_with("control") {
+            assert_eq!(decide(&pod), Decision::Skip(SkipReason::NotAnnotated), "{name}");
+            continue;
+        }
+        let (after, warnings) = admitted(&pod);
+        assert!(only_adds(&pod, &after), "{name}");
+        assert_eq!(warnings, [""; 0], "{name}");
+        for container in after["spec"]["containers"].as_array().unwrap() {
+            assert_eq!(container["env"][0]["name"], "MY_DATASERVICES", "{name}");
+        }
+        let sidecar = after["spec"]["initContainers"].as_array().unwrap().last().unwrap();
+        assert_eq!(sidecar["name"], "dataservice-sidecar", "{name}");
+        assert_eq!(env(sidecar, "MY_DATASERVICES"), None, "{name}");
+    }
+}
+
+#[test]
+fn the_injection_of_a_plain_pod() {
+    let Decision::Inject { injection, .. } = decide(&plain()) else { panic!() };
+    insta::assert_json_snapshot!(injection);
+    let plan = Plan::read(&injection.annotations["dataservice.flyte.org/plan"]).unwrap();
+    insta::assert_json_snapshot!("the_plan_of_a_plain_pod", plan);
+}
+
+#[test]
+fn endpoints_are_in_the_order_of_services_and_ordinals() {
+    let services = r#"[{"name": "b", "image": "x", "replicas": 2, "port": 1}, {"name": "a", "image": "x"}]"#;
+    let (after, _) = admitted(&annotated(plain(), &[("services", services)]));
+    let container = &after["spec"]["containers"][0];
+    let all = env(container, "MY_DATASERVICES").unwrap();
+    let each: Vec<_> = all.split(' ').collect();
+    let [b0, b1, a0] = each.as_slice() else { panic!("{all}") };
+    let object = b0.split_once('.').unwrap().1.strip_suffix(":1").unwrap();
+    assert_eq!(*b0, format!("{object}-0.{object}:1"));
+    assert_eq!(*b1, format!("{object}-1.{object}:1"));
+    assert!(object.starts_with("b-") && a0.starts_with("a-") && a0.ends_with(":40000"), "{all}");
+    assert_eq!(env(container, "MY_DATASERVICES_B").unwrap(), format!("{b0} {b1}"));
+    assert_eq!(env(container, "MY_DATASERVICES_A").unwrap(), *a0);
+    assert_eq!(container["env"][3]["name"], "FOO");
+}
+
+#[test]
+fn a_users_own_value_stands_with_a_warning() {
+    let mut pod = plain();
+    pod["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "MY_DATASERVICES", "value": "mine:1"}));
+    let (after, warnings) = admitted(&pod);
+    assert_eq!(env(&after["spec"]["containers"][0], "MY_DATASERVICES"), Some("mine:1"));
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(
+        warning.starts_with("container \"primary\" sets MY_DATASERVICES itself, and that value stands; the data service's endpoints are: dataservice-"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn an_existing_service_needs_no_sidecar() {
+    let (after, _) = admitted(&annotated(plain(), &[("existing", "gnn"), ("replicas", "2"), ("port", "7")]));
+    assert_eq!(env(&after["spec"]["containers"][0], "MY_DATASERVICES"), Some("gnn-0.gnn:7 gnn-1.gnn:7"));
+    assert_eq!(after["spec"].get("initContainers"), None);
+}
+
+#[test]
+fn a_pod_with_resources_of_its_own_gets_a_sidecar_without() {
+    let mut pod = plain();
+    pod["spec"]["resources"] = json!({"requests": {"cpu": "1"}});
+    let (after, _) = admitted(&pod);
+    assert_eq!(after["spec"]["initContainers"][0].get("resources"), None);
+}
+
+#[test]
+fn inject_false_switches_the_pod_off() {
+    let off = annotated(plain(), &[("inject", "false"), ("image", "a"), ("nonsense", "x")]);
+    assert_eq!(decide(&off), Decision::Skip(SkipReason::SwitchedOff));
+    let maybe = annotated(plain(), &[("inject", "maybe"), ("image", "a")]);
+    assert_eq!(
+        refused(&maybe),
+        (
+            DenyReason::InvalidAnnotations,
+            "dataservice.flyte.org/inject: \"maybe\" is not known; allowed: true, false".to_owned()
+        )
+    );
+}
+
+#[test]
+fn too_much_is_refused_before_it_is_parsed() {
+    let deep = "[".repeat(40_000);
+    let (reason, message) = refused(&annotated(plain(), &[("services", &deep)]));
+    assert_eq!(reason, DenyReason::InvalidAnnotations);
+    assert_eq!(message, "dataservice.flyte.org/*: all annotations together are 40030 bytes; allowed: 32768");
+    let (_, message) = refused(&annotated(plain(), &[("services", &"[".repeat(20_000))]));
+    assert_eq!(message, "dataservice.flyte.org/services: is nested too deeply; allowed: 127 levels");
+}
+
+#[test]
+fn a_pod_that_cannot_resolve_the_names_is_told_what_to_set() {
+    let mut pod = plain();
+    pod["spec"]["hostNetwork"] = json!(true);
+    let (reason, message) = refused(&pod);
+    assert_eq!(reason, DenyReason::UnsuitablePod);
+    assert!(message.ends_with("set dnsPolicy: ClusterFirstWithHostNet"), "{message}");
+}
+
+#[test]
+fn a_name_of_ours_is_refused() {
+    let mut pod = plain();
+    pod["spec"]["containers"][0]["name"] = json!("dataservice-sidecar");
+    assert_eq!(
+        refused(&pod),
+        (
+            DenyReason::UnsuitablePod,
+            "container or volume \"dataservice-sidecar\": names that start with \"dataservice-\" are for what \
+             admission adds; choose another"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
+fn what_only_admission_writes_cannot_be_brought_along() {
+    let forged = |change: &dyn Fn(&mut Value)| {
+        let mut pod = plain();
+        change(&mut pod);
+        let (reason, message) = refused(&pod);
+        assert_eq!(reason, DenyReason::Forged);
+        message
+    };
+    let copied = "is written by admission; create the pod without it (was it copied from a pod that ran?)";
+    assert_eq!(
+        forged(&|pod| pod["metadata"]["annotations"]["dataservice.flyte.org/released"] = json!("x")),
+        "dataservice.flyte.org/released: is written when a pod ends; create the pod without it"
+    );
+    assert_eq!(
+        forged(&|pod| pod["metadata"]["annotations"]["dataservice.flyte.org/plan"] = json!("{}")),
+        format!("dataservice.flyte.org/plan: {copied}")
+    );
+    assert_eq!(
+        forged(&|pod| pod["metadata"]["labels"]["dataservice.flyte.org/id"] = json!("0123456789abcdef")),
+        format!("dataservice.flyte.org/id: {copied}")
+    );
+    assert_eq!(
+        forged(&|pod| {
+            *pod = annotated(pod.take(), &[]);
+            pod["metadata"]["labels"]["dataservice.flyte.org/consumer"] = json!("true");
+        }),
+        format!("dataservice.flyte.org/consumer: {copied}")
+    );
+    let (mut injected, _) = admitted(&plain());
+    injected["metadata"]["annotations"]["dataservice.flyte.org/replicas"] = json!("3");
+    assert_eq!(
+        refused(&injected).1,
+        "dataservice.flyte.org/plan: is not what the pod's annotations give; create the pod without it"
+    );
+    let (mut injected, _) = admitted(&plain());
+    injected["metadata"]["annotations"]["dataservice.flyte.org/inject"] = json!("false");
+    assert_eq!(
+        refused(&injected).1,
+        "dataservice.flyte.org/plan: was put there by admission, and inject is \"false\": create the pod without it"
+    );
+}
+
+#[test]
+fn endpoints_that_no_process_could_be_started_with_are_refused() {
+    let settings = Settings { max_replicas: 5_000, ..Settings::default() };
+    let pod = annotated(plain(), &[("image", "a"), ("replicas", "5000")]);
+    let Decision::Deny(refusal) =
+        inject(Request { uid: UID, namespace: NAMESPACE, pod: &pod }, &settings, &installation())
+    else {
+        panic!()
+    };
+    assert_eq!(
+        refusal.to_string(),
+        "dataservice.flyte.org/replicas: the endpoints are 263904 bytes in 1 containers; allowed: 262144 in all and \
+         65536 in one variable; ask for fewer replicas"
+    );
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused_rather_than_ignored() {
+    for (annotation, what) in [
+        (("scope", "execution"), "execution"),
+        (("hold", "scheduling"), "scheduling"),
+        (("wait", "15m"), "a deadline"),
+        (("on-failure", "retain=1h"), "retain"),
+    ] {
+        let (_, message) = refused(&annotated(plain(), &[("image", "a"), annotation]));
+        assert_eq!(
+            message,
+            format!("dataservice.flyte.org/{}: {what} is not available in this version", annotation.0)
+        );
+    }
+}
+
+/// What another webhook may do between two calls of ours.
+fn meddle(mut pod: Value, seed: u8) -> Value {
+    let sidecar = json!({"name": "istio", "image": "i", "env": [{"name": "X", "value": "y"}]});
+    if seed & 1 > 0 {
+        pod["spec"]["containers"].as_array_mut().unwrap().insert(0, sidecar.clone());
+    }
+    if seed & 2 > 0 {
+        pod["metadata"]["annotations"]["sidecar.istio.io/status"] = json!("{}");
+    }
+    if seed & 4 > 0 {
+        for list in ["containers", "initContainers"] {
+            for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                if let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) {
+                    env.insert(0, json!({"name": "FLYTE_SECRETS", "value": "1"}));
+                }
+                container["volumeMounts"] = json!([{"name": "secrets", "mountPath": "/etc/flyte/secrets"}]);
+            }
+        }
+    }
+    if seed & 8 > 0 {
+        pod["spec"]["initContainers"].as_array_mut().unwrap().insert(0, sidecar);
+    }
+    pod
+}
+
+fn annotations() -> impl Strategy<Value = Vec<(String, String)>> {
+    let key = prop_oneof![
+        4 => proptest::sample::select(vec![
+            "image", "name", "replicas", "port", "command", "args", "requests", "limits", "env", "pod-template", "scope",
+            "keep-warm", "on-failure", "existing", "wait", "hold", "services", "inject", "plan", "released", "record",
+        ]).prop_map(str::to_owned),
+        1 => "[a-z-]{0,12}",
+    ];
+    let value = prop_oneof![
+        proptest::sample::select(vec![
+            "a",
+            "4",
+            "1.0",
+            "cpu=1,mem=1Gi",
+            "{\"cpu\":1}",
+            "[\"a\",1]",
+            "a 'b",
+            "ready",
+            "none",
+            "5m",
+            "false",
+            "true",
+            "{}",
+            "[{\"image\":\"a\"}]",
+            "{\"x\":{\"Image\":\"a\",\"Replicas\":2.0},\"y\":{\"existing\":\"e\"}}",
+            "K=v",
+            "retain=1h",
+            "task",
+        ])
+        .prop_map(str::to_owned),
+        ".{0,30}",
+        "[\\[\\]{}\",:0-9a-z]{0,40}",
+    ];
+    proptest::collection::vec((key, value), 0..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// I4 and I5, and that no annotation whatever makes it panic.
+    #[test]
+    fn whatever_is_written_the_patch_only_adds_and_applying_twice_changes_nothing(
+        which in 0_usize..100, annotations in annotations(), seed in 0_u8..16,
+    ) {
+        let fixtures = fixtures_once();
+        let (_, pod) = fixtures.iter().nth(which % fixtures.len()).unwrap();
+        let annotations: Vec<_> = annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let pod = annotated(pod.clone(), &annotations);
+        if let Decision::Inject { injection, .. } = decide(&pod) {
+            let after = applied(&pod, &injection);
+            prop_assert!(only_adds(&pod, &after));
+            let changed: Vec<_> = patch(&pod, &injection).unwrap().0.iter().map(|op| op.path().to_string()).collect();
+            prop_assert!(changed.iter().all(|path| allowed(path)), "{:?}", changed);
+
+            let plan = Plan::read(&injection.annotations["dataservice.flyte.org/plan"]).unwrap();
+            prop_assert_eq!(plan.to_text(), &*injection.annotations["dataservice.flyte.org/plan"]);
+
+            prop_assert_eq!(&admitted_again(&after).0, &after);
+            if after["spec"].get("initContainers").is_some() {
+                let meddled = meddle(after, seed);
+                let (again, _) = admitted_again(&meddled);
+                prop_assert!(only_adds(&meddled, &again));
+                prop_assert_eq!(&admitted_again(&again).0, &again);
+            }
+        }
+    }
+}
+
+/// As the API server reinvokes: another uid.
+fn admitted_again(pod: &Value) -> (Value, Vec<String>) {
+    let request = Request { uid: "another", namespace: NAMESPACE, pod };
+    match inject(request, &Settings::default(), &installation()) {
+        Decision::Inject { injection, warnings } => (applied(pod, &injection), warnings),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn allowed(path: &str) -> bool {
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["metadata", "annotations" | "labels", key] => key.starts_with("dataservice.flyte.org~1"),
+        ["metadata", "annotations" | "labels"]
+        | ["spec", "initContainers" | "volumes"]
+        | ["spec", "initContainers" | "volumes", "-"]
+        | ["spec", "containers" | "initContainers", _, "env"]
+        | ["spec", "containers" | "initContainers", _, "env", _] => true,
+        _ => false,
+    }
+}
+
+fn fixtures_once() -> &'static BTreeMap<String, Value> {
+    static FIXTURES: std::sync::OnceLock<BTreeMap<String, Value>> = std::sync::OnceLock::new();
+    FIXTURES.get_or_init(fixtures)
+}
