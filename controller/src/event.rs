@@ -1,0 +1,96 @@
+//! Events on the consumer: what `kubectl describe pod` tells its user.
+
+use dataservice_core::consumer::PodRef;
+use jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+/// Something that a pod's user should know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// The pod.
+    pub pod: PodRef,
+    /// What happened.
+    pub reason: Reason,
+    /// The whole story, in one sentence.
+    pub note: String,
+}
+
+/// The kinds of event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// A service was made for the pod.
+    Created,
+    /// The pod's service was deleted.
+    Deleted,
+    /// The pod cannot have its service, or not yet.
+    Failed,
+}
+
+// === impl Reason ===
+
+impl Reason {
+    /// The event's reason, as Kubernetes writes them.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "DataServiceCreated",
+            Self::Deleted => "DataServiceDeleted",
+            Self::Failed => "DataServiceFailed",
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Created | Self::Deleted => "Normal",
+            Self::Failed => "Warning",
+        }
+    }
+}
+
+/// Publishes an event, once: its name is made from what it says, so that saying it again is a conflict.
+///
+/// An event is never worth an error: what it tells is in the log as well.
+pub async fn publish(client: &Client, reporter: &str, event: &Event, now: Timestamp) {
+    let events: Api<k8s_openapi::api::events::v1::Event> =
+        Api::namespaced(client.clone(), &event.pod.namespace);
+    let object = match serde_json::from_value(body(event, reporter, now)) {
+        Ok(object) => object,
+        Err(error) => return tracing::error!(%error, "Failed to write an event"),
+    };
+    match events.create(&PostParams::default(), &object).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
+        // Nobody is left to read it.
+        Err(kube::Error::Api(status)) if status.code == 404 || status.is_forbidden() => {
+            tracing::debug!(message = %status.message, "An event was not taken");
+        }
+        Err(error) => tracing::warn!(%error, pod = %event.pod.name, "Failed to publish an event"),
+    }
+}
+
+fn body(event: &Event, reporter: &str, now: Timestamp) -> Value {
+    let note: String = event.note.chars().take(MOST_CHARS).collect();
+    let told = [&event.pod.uid, event.reason.as_str(), &note];
+    json!({
+        "metadata": {
+            "name": format!("{}.{}", event.pod.name, dataservice_core::key::hash(&told, 16)),
+            "namespace": event.pod.namespace,
+        },
+        "eventTime": format!("{now:.6}"),
+        "type": event.reason.kind(),
+        "reason": event.reason.as_str(),
+        "action": "Reconcile",
+        "note": note,
+        "regarding": {
+            "apiVersion": "v1", "kind": "Pod",
+            "namespace": event.pod.namespace, "name": event.pod.name, "uid": event.pod.uid,
+        },
+        "reportingController": "dataservice.flyte.org/controller",
+        "reportingInstance": reporter,
+    })
+}
+
+/// The API server takes 1024 bytes.
+const MOST_CHARS: usize = 1_000;
