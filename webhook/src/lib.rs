@@ -1,0 +1,37 @@
+//! The serving half of the control plane: admission, the lifecycle API and health, each on a listener of its own.
+//!
+//! | listener | method | path | answers |
+//! |---|---|---|---|
+//! | admission | POST | `/mutate--v1-pod` | an `AdmissionReview` with the decision on a pod |
+//! | lifecycle | POST | `/v1/release` | 204 once the pod that asks is marked as released |
+//! | health | GET | `/healthz` | 200 for as long as the process lives |
+//! | health | GET | `/readyz` | 200 when nothing is missing, else 503 and what is |
+//!
+//! [`server`] binds and serves; what is served is a [`service::Service`], which gets requests whose body has been
+//! read within the listener's [`limits`] and never sees a socket. Whatever is refused before a service decides is
+//! refused with a [`wire::Problem`] as its body.
+
+#![forbid(unsafe_code)]
+
+pub mod admission;
+mod answer;
+mod api_server;
+mod body;
+mod connection;
+pub mod health;
+mod identity;
+pub mod lifecycle;
+pub mod limits;
+pub mod policy;
+mod refusal;
+mod reply;
+mod review;
+pub mod route;
+pub mod server;
+pub mod service;
+mod stall;
+mod token;
+mod warning;
+
+use dataservice_core as core;
+use dataservice_wire as wire;
