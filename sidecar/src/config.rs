@@ -1,0 +1,63 @@
+//! What `run` needs to know, checked at start so that a mistake shows in the log of a pod that still runs.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dataservice_wire::env;
+
+use crate::args::{InvalidArgs, RunArgs};
+use crate::endpoint::{Endpoint, InvalidEndpoint};
+use crate::tls::{Authority, InvalidAuthority};
+
+/// All that a release takes.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Whom the lifecycle API's certificate has to come from.
+    pub(crate) authority: Authority,
+    /// How long the release may take in all.
+    pub(crate) deadline: Duration,
+    /// The lifecycle API.
+    pub(crate) endpoint: Endpoint,
+    /// The name servers to ask; those of `/etc/resolv.conf` where empty.
+    pub(crate) nameservers: Vec<SocketAddr>,
+    /// Where the pod's token is.
+    pub(crate) token_file: PathBuf,
+}
+
+/// Why there is nothing to release with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidConfig {
+    #[error(transparent)]
+    Args(#[from] InvalidArgs),
+    #[error("{} is not an authority", env::CA)]
+    Authority(#[source] InvalidAuthority),
+    #[error("{} is not the lifecycle API's URL", env::URL)]
+    Endpoint(#[source] InvalidEndpoint),
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    #[error("{0} is not UTF-8")]
+    NotUtf8(&'static str),
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Checks the flags and the environment. No file is read: the token is by the time it is shown.
+    pub(crate) fn new(
+        args: Result<RunArgs, InvalidArgs>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, InvalidConfig> {
+        let raw = |name| variable(name).filter(|value| !value.is_empty()).ok_or(InvalidConfig::Missing(name));
+        let text = |name| raw(name)?.into_string().map_err(|_| InvalidConfig::NotUtf8(name));
+        let RunArgs { deadline, nameservers } = args?;
+        Ok(Self {
+            authority: Authority::from_pem(&text(env::CA)?).map_err(InvalidConfig::Authority)?,
+            deadline,
+            endpoint: text(env::URL)?.parse().map_err(InvalidConfig::Endpoint)?,
+            nameservers,
+            token_file: raw(env::TOKEN_FILE)?.into(),
+        })
+    }
+}

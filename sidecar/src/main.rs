@@ -1,0 +1,35 @@
+//! `dataservice-sidecar` runs in a task pod, and gives its data services back when the task is done.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::args::Command;
+
+mod args;
+mod backoff;
+mod client;
+mod config;
+mod dns;
+mod endpoint;
+mod last_resort;
+mod log;
+mod release;
+mod run;
+mod signal;
+mod tls;
+mod token;
+
+fn main() -> ExitCode {
+    match Command::parse(env::args_os().skip(1)) {
+        Ok(Command::Help) => print!("{}", args::HELP),
+        Ok(Command::Version) => println!("dataservice-sidecar {}", env!("CARGO_PKG_VERSION")),
+        Ok(Command::Run(args)) => run::run(args),
+        Err(error) => {
+            log::say(format_args!("{error}; see --help"));
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
