@@ -1,0 +1,77 @@
+# make help says what there is. One cargo profile for everything, so that nothing large is compiled twice.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+BIN := target/$(HOST)/release
+CLUSTER_SH := tests/cluster/cluster
+CRATES := core wire certs controller webhook sidecar tests
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+.PHONY: setup
+setup: ## install what is missing (Debian packages)
+	tests/setup
+
+.PHONY: build
+build: ## the binaries
+	cargo build --release --locked --workspace --bins --all-features
+
+.PHONY: fmt
+fmt:
+	cargo fmt --all --check
+
+.PHONY: clippy
+clippy:
+	cargo clippy --release --locked --workspace --all-targets --all-features -- -D warnings
+
+.PHONY: alone
+alone: ## check that each crate builds by itself
+	for crate in $(CRATES); do cargo check --release --locked -p dataservice-$$crate; done
+
+.PHONY: unit
+unit: ## unit, property and socket tests
+	cargo test --release --locked --workspace
+
+.PHONY: docs
+docs: ## the crates' documentation
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --workspace --no-deps
+
+.PHONY: images
+images: build ## load images of our binaries into the cluster
+	$(CLUSTER_SH) image localhost/dataservice-webhook:dev '["/dataservice-webhook"]' $(BIN)/dataservice-webhook=dataservice-webhook
+	$(CLUSTER_SH) image localhost/dataservice-sidecar:dev '["/dataservice-sidecar"]' $(BIN)/dataservice-sidecar=dataservice-sidecar
+	tests/playground/image
+
+.PHONY: cluster-up
+cluster-up: setup ## a real cluster on this machine, with the webhook in it
+	$(CLUSTER_SH) up
+	$(MAKE) --no-print-directory images install
+
+.PHONY: install
+install: ## install the webhook into the cluster
+	$(CLUSTER_SH) kubectl apply -f manifests/install.yaml
+	$(CLUSTER_SH) kubectl -n flyte-dataservice rollout status deployment/flyte-dataservice-webhook --timeout=120s
+
+.PHONY: cluster-down
+cluster-down: ## end that cluster
+	$(CLUSTER_SH) down
+
+.PHONY: cluster-test
+cluster-test: ## the tests that need a cluster: starts one, and ends it
+	tests/run-in-cluster
+
+.PHONY: demo
+demo: setup ## a Flyte task gets its data service and gives it back, step by step
+	tests/demo
+
+.PHONY: test
+test: setup ## everything
+	tests/all
+
+.PHONY: clean
+clean: ## what was built here (not the cluster's binaries, which the machine keeps)
+	cargo clean

@@ -1,0 +1,198 @@
+//! A namespace for one test.
+
+use std::panic::AssertUnwindSafe;
+
+use anyhow::{Context, Result, bail};
+use dataservice_core::plan::Plan;
+use futures::FutureExt;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service, ServiceAccount};
+use kube::Client;
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams};
+use serde_json::Value;
+
+use crate::cluster::{self, Answer};
+use crate::{flyte, wait};
+
+/// A namespace for one test.
+#[derive(Clone)]
+pub struct Sandbox {
+    /// The cluster.
+    pub client: Client,
+    /// The namespace's name.
+    pub namespace: String,
+}
+
+/// Runs a test in a namespace of its own, tells what is in it when the test fails, and deletes it.
+pub async fn sandbox<F: Future<Output = Result<()>>>(test: impl FnOnce(Sandbox) -> F) {
+    let sandbox = match Sandbox::create().await {
+        Ok(sandbox) => sandbox,
+        Err(error) => panic!("failed to create a namespace: {error:#}"),
+    };
+    let outcome = AssertUnwindSafe(test(sandbox.clone())).catch_unwind().await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        sandbox.describe().await;
+    }
+    sandbox.delete().await;
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => panic!("{error:?}"),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+// === impl Sandbox ===
+
+impl Sandbox {
+    async fn create() -> Result<Self> {
+        let client = cluster::client().await?;
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let metadata =
+            ObjectMeta { generate_name: Some("dataservice-test-".to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        let created = namespaces.create(&PostParams::default(), &namespace).await?;
+        let namespace = created.metadata.name.context("a namespace without a name")?;
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
+        wait::until("the default service account", || async { Ok(accounts.get_opt("default").await?) })
+            .await?;
+        Ok(Self { client, namespace })
+    }
+
+    async fn delete(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        if let Err(error) = namespaces.delete(&self.namespace, &DeleteParams::background()).await {
+            eprintln!("failed to delete namespace {}: {error}", self.namespace);
+        }
+    }
+
+    /// A fixture that runs `task` here, owned by a FlyteWorkflow that is there.
+    pub async fn pod(&self, fixture: &str, task: &str) -> Result<Value> {
+        let mut pod = flyte::runnable(fixture, task)?;
+        pod["metadata"]["namespace"] = self.namespace.clone().into();
+        flyte::own(&self.client, &self.namespace, &mut pod).await?;
+        Ok(pod)
+    }
+
+    /// Asks the API server to create a pod.
+    pub async fn try_create(&self, pod: &Value, query: &str) -> Result<Answer> {
+        cluster::create_pod(&self.client, &self.namespace, pod, query).await
+    }
+
+    /// Creates a pod, and hands back what was admitted.
+    pub async fn create_pod(&self, pod: &Value) -> Result<Value> {
+        let answer = self.try_create(pod, "").await?;
+        if answer.status != 201 {
+            bail!("the pod was refused with {}: {}", answer.status, answer.body["message"]);
+        }
+        Ok(answer.body)
+    }
+
+    /// Waits until the pod has this phase.
+    pub async fn until_phase(&self, pod: &str, phase: &str) -> Result<Pod> {
+        wait::until(&format!("pod {pod} to be {phase}"), || async {
+            let pod = self.pods().get(pod).await?;
+            let there = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            if there != Some(phase) && matches!(there, Some("Failed" | "Succeeded")) {
+                bail!("the pod is {there:?}, not {phase}: {:?}", pod.status);
+            }
+            Ok((there == Some(phase)).then_some(pod))
+        })
+        .await
+    }
+
+    /// Waits until the StatefulSet and the Service of this name are there.
+    pub async fn until_made(&self, object: &str) -> Result<(StatefulSet, Service)> {
+        wait::until(&format!("service {object} to be made"), || async {
+            let (set, service) =
+                (self.stateful_sets().get_opt(object).await?, self.services().get_opt(object).await?);
+            Ok(set.zip(service))
+        })
+        .await
+    }
+
+    /// Waits until neither StatefulSet nor Service nor server of this name is left.
+    pub async fn until_gone(&self, object: &str) -> Result<()> {
+        wait::until(&format!("service {object} to be gone"), || async {
+            let set = self.stateful_sets().get_opt(object).await?;
+            let service = self.services().get_opt(object).await?;
+            let servers = ListParams::default().labels(&format!("dataservice.flyte.org/service={object}"));
+            let left =
+                set.is_some() || service.is_some() || !self.pods().list(&servers).await?.items.is_empty();
+            Ok((!left).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits for an event on the pod with this reason, and hands its text back.
+    pub async fn until_told(&self, pod: &str, reason: &str) -> Result<String> {
+        wait::until(&format!("event {reason} on pod {pod}"), || async {
+            Ok(self.told(pod, reason).await?.into_iter().next())
+        })
+        .await
+    }
+
+    /// The texts of the events on the pod with this reason.
+    pub async fn told(&self, pod: &str, reason: &str) -> Result<Vec<String>> {
+        let events: Api<k8s_openapi::api::events::v1::Event> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        let fields = ListParams::default().fields(&format!("regarding.name={pod},reason={reason}"));
+        Ok(events.list(&fields).await?.items.into_iter().filter_map(|event| event.note).collect())
+    }
+
+    /// The pods here.
+    #[must_use]
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The StatefulSets here.
+    #[must_use]
+    pub fn stateful_sets(&self) -> Api<StatefulSet> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The Services here.
+    #[must_use]
+    pub fn services(&self) -> Api<Service> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// What is here, for a test that failed.
+    async fn describe(&self) {
+        let events: Api<k8s_openapi::api::core::v1::Event> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        eprintln!("--- namespace {}", self.namespace);
+        for pod in self.pods().list(&ListParams::default()).await.into_iter().flatten() {
+            eprintln!(
+                "pod {:?}: {:?}",
+                pod.metadata.name,
+                pod.status.map(|status| (status.phase, status.container_statuses))
+            );
+        }
+        for set in self.stateful_sets().list(&ListParams::default()).await.into_iter().flatten() {
+            eprintln!("stateful set {:?}: {:?}", set.metadata.name, set.status);
+        }
+        for event in events.list(&ListParams::default()).await.into_iter().flatten() {
+            eprintln!("event {:?} {:?}: {:?}", event.involved_object.name, event.reason, event.message);
+        }
+    }
+}
+
+/// The plan of an admitted pod.
+pub fn plan(pod: &Value) -> Result<Plan> {
+    let text = pod["metadata"]["annotations"]["dataservice.flyte.org/plan"].as_str();
+    Ok(Plan::read(text.context("the pod has no plan")?)?)
+}
+
+/// The name of the only service of an admitted pod.
+pub fn object(pod: &Value) -> Result<String> {
+    match plan(pod)?.services.as_slice() {
+        [service] => Ok(service.object.to_string()),
+        services => bail!("{} services", services.len()),
+    }
+}
+
+/// A pod's name.
+pub fn name(pod: &Value) -> Result<String> {
+    Ok(pod["metadata"]["name"].as_str().context("a pod without a name")?.to_owned())
+}
