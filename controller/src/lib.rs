@@ -1,6 +1,6 @@
 //! The reconciling half of the control plane.
 //!
-//! [`watch`] follows the consumers and our objects into an [`index`], which says which services a change touches;
+//! `watch` follows the consumers and our objects into an [`index`], which says which services a change touches;
 //! [`queue`] says which of them is to be looked at when; [`dataservice_core::reconcile`] says what has to be done,
 //! and [`apply`] does it. Nothing here has to survive a restart: everything that counts is on an object.
 
@@ -12,6 +12,6 @@ pub mod event;
 pub mod index;
 mod kind;
 pub mod queue;
-pub mod watch;
+mod watch;
 
 pub use self::controller::{Controller, Running};
