@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::log;
 use crate::release::UNHARMED;
 
-/// Exits 0 `after` this long, whatever the rest of the process is stuck in (a read of a file that never returns, a
-/// log that nobody reads). It says nothing then: saying it could be what blocks.
+/// Exits 0 `after` this long, whatever the rest of the process is stuck in, such as a read of a file that never
+/// returns. It says nothing then: what is stuck may hold the log.
 pub(crate) fn arm(after: Duration) {
     let armed = thread::Builder::new().stack_size(STACK).spawn(move || {
         #[expect(

@@ -2,15 +2,26 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::Write as _;
+use std::io::{Stderr, Write as _};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// An error with all of its causes, as one sentence.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
-/// Writes one line. That nobody reads it is no reason to fail.
+/// Writes one line, if it can be taken at once: that nobody reads the log is no reason to fail, nor to wait.
 pub(crate) fn say(message: fmt::Arguments<'_>) {
     let line = line(&message.to_string());
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let stderr = std::io::stderr();
+    if takes_a_line(&stderr) {
+        let _ = (&stderr).write_all(line.as_bytes());
+    }
+}
+
+/// Whether a write would not block. A pipe that says so has room for a page.
+fn takes_a_line(stderr: &Stderr) -> bool {
+    let mut stderr = [PollFd::new(stderr, PollFlags::OUT)];
+    poll(&mut stderr, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// One line, whatever the message holds: a peer may have had its part in it.
@@ -37,7 +48,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// In characters. All that is usually written fits the smallest pipe (a page), so that it never blocks.
+/// In characters, of at most four bytes: a line fits a page.
 const MAX_MESSAGE: usize = 400;
 
 #[cfg(test)]
