@@ -1,0 +1,57 @@
+//! Objects without a consumer in sight: the API server is asked before anything is deleted.
+
+use dataservice_controller::apply::Outcome;
+use dataservice_core::reconcile::Kind;
+use serde_json::{Value, json};
+
+use crate::fixture::{known, object, pod, service_of};
+use crate::scenario::{Asked, Server, line, play};
+
+const LIST: &str = "GET /api/v1/namespaces/ns-0/pods";
+
+/// Applies where a Service is there and no pod is known.
+async fn orphan(script: impl AsyncFnOnce(&mut Server)) -> Outcome {
+    let pod = pod("a");
+    let there = [(Kind::Service, object(Kind::Service, &pod))];
+    play(&known(&[], &there), &service_of(&pod), script).await
+}
+
+async fn lists(server: &mut Server, pods: &[Value]) -> Asked {
+    let list = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": pods});
+    server.answers(LIST, 200, list).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_claims_is_deleted() {
+    let outcome = orphan(async |server: &mut Server| {
+        let asked = lists(server, &[]).await;
+        let id = &pod("a")["metadata"]["labels"]["dataservice.flyte.org/id"];
+        let selector = format!(
+            "labelSelector=dataservice.flyte.org%2Fconsumer%3Dtrue%2Cdataservice.flyte.org%2Fid%3D{}",
+            id.as_str().unwrap()
+        );
+        assert!(asked.query.split('&').any(|part| part == selector), "{selector} is not in {}", asked.query);
+        let delete = line("DELETE", Kind::Service, &service_of(&pod("a")));
+        server.answers(&delete, 200, json!({"kind": "Status", "status": "Success"})).await;
+    })
+    .await;
+    assert_eq!(outcome.deleted, [(Kind::Service, "uid-Service".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_claims_after_all_is_completed() {
+    let outcome = orphan(async |server: &mut Server| {
+        lists(server, &[pod("a")]).await;
+        server.creates(Kind::StatefulSet).await;
+        server.is_told().await;
+    })
+    .await;
+    assert!(outcome.deleted.is_empty(), "{outcome:?}");
+    assert_eq!(outcome.created, [(Kind::StatefulSet, "uid-StatefulSet".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_and_nothing_is_nothing_to_do() {
+    let outcome = play(&known(&[], &[]), &service_of(&pod("a")), async |_: &mut Server| {}).await;
+    assert!(outcome.deleted.is_empty() && outcome.error.is_none(), "{outcome:?}");
+}

@@ -1,0 +1,74 @@
+//! What a pod's user is told.
+
+use dataservice_core::reconcile::Kind;
+use serde_json::json;
+
+use crate::fixture::{both, ended, known, object, object_of, pod, pod_asking, service_of};
+use crate::scenario::{Server, Told, line, play};
+
+const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/ns-0/events";
+
+#[tokio::test(start_paused = true)]
+async fn of_a_service_that_was_made() {
+    let pod = pod_asking("a", &[("image", "ge-server:1.4"), ("replicas", "4")]);
+    let service = service_of(&pod);
+    let note = format!("created StatefulSet and Service {} with 4 servers", service.object);
+    let script = async |server: &mut Server| {
+        server.creates(Kind::Service).await;
+        server.creates(Kind::StatefulSet).await;
+        let told = Told { pod: "a".to_owned(), reason: "DataServiceCreated".to_owned(), note };
+        assert_eq!(server.is_told().await, told);
+    };
+    play(&known(&[pod], &[]), &service, script).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_service_that_was_deleted() {
+    let pod = pod("a");
+    let (there, service) = (both(&pod), service_of(&pod));
+    let note = format!("deleted StatefulSet and Service {}", service.object);
+    let script = async |server: &mut Server| {
+        for kind in [Kind::StatefulSet, Kind::Service] {
+            let success = json!({"kind": "Status", "status": "Success"});
+            server.answers(&line("DELETE", kind, &service), 200, success).await;
+        }
+        let told = Told { pod: "a".to_owned(), reason: "DataServiceDeleted".to_owned(), note };
+        assert_eq!(server.is_told().await, told);
+    };
+    play(&known(&[ended(pod)], &there), &service, script).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_service_that_it_cannot_have() {
+    let pod = pod("a");
+    let other = "task/ns-0/pod:00000000/dataservice";
+    let there = [Kind::Service, Kind::StatefulSet].map(|kind| (kind, object_of(kind, &pod, other)));
+    let service = service_of(&pod);
+    let note = format!(
+        "this pod does not get its data service {}: its name is taken by the service with the key {other}",
+        service.object
+    );
+    let script = async |server: &mut Server| {
+        let told = Told { pod: "a".to_owned(), reason: "DataServiceFailed".to_owned(), note };
+        assert_eq!(server.is_told().await, told);
+    };
+    let outcome = play(&known(&[pod], &there), &service, script).await;
+    assert!(outcome.error.is_none(), "to try again would not help: {outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_it_cannot_be_told_is_no_failure() {
+    for (code, reason) in
+        [(403, "Forbidden"), (404, "NotFound"), (409, "AlreadyExists"), (500, "InternalError")]
+    {
+        let pod = pod("a");
+        let there = [(Kind::Service, object(Kind::Service, &pod))];
+        let service = service_of(&pod);
+        let script = async |server: &mut Server| {
+            server.creates(Kind::StatefulSet).await;
+            server.refuses(EVENT, code, reason, "no").await;
+        };
+        let outcome = play(&known(&[pod], &there), &service, script).await;
+        assert!(outcome.error.is_none() && outcome.created.len() == 1, "{code}: {outcome:?}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Pods and objects as watches show them, and what is known from them. All else in these tests is made from here.
+
+use dataservice_controller::index::{Index, ServiceRef};
+use dataservice_core::annotation::{PLAN, RECORD};
+use dataservice_core::inject::{Decision, Request, inject};
+use dataservice_core::installation::Installation;
+use dataservice_core::reconcile::Kind;
+use dataservice_core::settings::Settings;
+use serde_json::{Value, json};
+
+pub(crate) const NAMESPACE: &str = "ns-0";
+
+/// A running pod that was admitted with one service.
+pub(crate) fn pod(name: &str) -> Value {
+    pod_asking(name, &[("image", "ge-server:1.4")])
+}
+
+/// A running pod that was admitted with these annotations of ours. Its uid is `uid-<name>`.
+pub(crate) fn pod_asking(name: &str, asked: &[(&str, &str)]) -> Value {
+    let written: serde_json::Map<_, _> =
+        asked.iter().map(|(key, value)| (format!("dataservice.flyte.org/{key}"), json!(value))).collect();
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name, "namespace": NAMESPACE, "uid": format!("uid-{name}"),
+            "creationTimestamp": "2026-06-01T00:00:00Z",
+            "annotations": written,
+        },
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "task"}]},
+        "status": {"phase": "Running"},
+    });
+    let request = Request { uid: name, namespace: NAMESPACE, pod: &pod };
+    let Decision::Inject { injection, .. } = inject(request, &Settings::default(), &installation()) else {
+        panic!("{asked:?} must be good annotations")
+    };
+    for (key, value) in &injection.annotations {
+        pod["metadata"]["annotations"][key] = json!(value);
+    }
+    pod["metadata"]["labels"] = json!(injection.labels);
+    pod
+}
+
+fn installation() -> Installation {
+    Installation {
+        cluster_domain: "cluster.local".to_owned(),
+        lifecycle_url: String::new(),
+        lifecycle_ca: String::new(),
+        sidecar_image: "sidecar".parse().unwrap(),
+        sidecar_pull_policy: None,
+        sidecar_resources: [].into(),
+    }
+}
+
+/// The pod, when it has ended.
+pub(crate) fn ended(mut pod: Value) -> Value {
+    pod["status"]["phase"] = json!("Succeeded");
+    pod
+}
+
+/// What the pod was promised.
+pub(crate) fn plan(pod: &Value) -> Value {
+    serde_json::from_str(pod["metadata"]["annotations"][PLAN].as_str().unwrap()).unwrap()
+}
+
+/// The service that the pod was promised, or the first of several.
+pub(crate) fn service_of(pod: &Value) -> ServiceRef {
+    let object = plan(pod)["services"][0]["object"].as_str().unwrap().into();
+    ServiceRef { namespace: NAMESPACE.to_owned(), object }
+}
+
+/// The pod's service's object of this kind, as it is there once it was made. Its uid is `uid-<kind>`.
+pub(crate) fn object(kind: Kind, pod: &Value) -> Value {
+    object_of(kind, pod, plan(pod)["services"][0]["key"].as_str().unwrap())
+}
+
+/// An object that has the name of the pod's and was made for another key.
+pub(crate) fn object_of(kind: Kind, pod: &Value, key: &str) -> Value {
+    let service = &plan(pod)["services"][0];
+    let record = json!({
+        "version": 1, "key": key, "scope": service["scope"], "hash": service["hash"], "instance": "0123456789abcdef",
+    });
+    let mut object = foreign_object(kind, pod);
+    object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "flyte-dataservice"});
+    object["metadata"]["annotations"] = json!({RECORD: record.to_string()});
+    object
+}
+
+/// An object that somebody else made under the name of the pod's.
+pub(crate) fn foreign_object(kind: Kind, pod: &Value) -> Value {
+    json!({"metadata": {
+        "name": service_of(pod).object, "namespace": NAMESPACE, "uid": format!("uid-{kind:?}"),
+    }})
+}
+
+/// What is known when these pods and objects have been seen.
+pub(crate) fn known(pods: &[Value], objects: &[(Kind, Value)]) -> Index {
+    let mut index = Index::default();
+    for pod in pods {
+        index.apply_pod(pod).unwrap();
+    }
+    for (kind, object) in objects {
+        index.apply_object(*kind, object).unwrap();
+    }
+    index
+}
+
+/// Both objects of the pod's service.
+pub(crate) fn both(pod: &Value) -> [(Kind, Value); 2] {
+    [Kind::Service, Kind::StatefulSet].map(|kind| (kind, object(kind, pod)))
+}

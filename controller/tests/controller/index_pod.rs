@@ -1,0 +1,112 @@
+//! Pods come, change and go.
+
+use dataservice_controller::index::{Index, ServiceRef};
+use dataservice_core::annotation::PLAN;
+use dataservice_core::consumer::{Ending, Standing};
+use serde_json::{Value, json};
+
+use crate::fixture::{both, ended, known, plan, pod, pod_asking, service_of};
+
+/// A pod with two services.
+fn pod_with_two(name: &str) -> Value {
+    pod_asking(name, &[("services", r#"{"graph": {"image": "a"}, "cache": {"image": "b"}}"#)])
+}
+
+fn none() -> [ServiceRef; 0] {
+    []
+}
+
+#[test]
+fn a_pod_touches_its_service() {
+    let pod = pod("a");
+    let mut index = Index::default();
+    assert_eq!(index.apply_pod(&pod).unwrap(), [service_of(&pod)]);
+    assert_eq!(index.consumers(), 1);
+    assert_eq!(index.snapshot(&service_of(&pod)).claims(&service_of(&pod)).len(), 1);
+}
+
+#[test]
+fn a_pod_touches_all_of_its_services() {
+    let pod = pod_with_two("a");
+    let mut index = Index::default();
+    assert_eq!(index.apply_pod(&pod).unwrap().len(), 2);
+    assert_eq!(index.services().count(), 2);
+}
+
+#[test]
+fn a_pod_that_has_not_changed_touches_nothing() {
+    let pod = pod("a");
+    let mut index = known(std::slice::from_ref(&pod), &[]);
+    let mut relabelled = pod;
+    relabelled["metadata"]["labels"]["a"] = json!("b");
+    assert_eq!(index.apply_pod(&relabelled).unwrap(), none());
+}
+
+#[test]
+fn a_pod_that_ends_touches_its_service() {
+    let pod = pod("a");
+    let service = service_of(&pod);
+    let mut index = known(std::slice::from_ref(&pod), &[]);
+    assert_eq!(index.apply_pod(&ended(pod)).unwrap(), std::slice::from_ref(&service));
+    let standings: Vec<_> = index.snapshot(&service).consumers.iter().map(|pod| pod.standing).collect();
+    assert_eq!(standings, [Standing::Ended(Ending::Completed)]);
+}
+
+#[test]
+fn a_pod_whose_plan_was_changed_touches_both() {
+    let (first, second) = (pod("a"), pod("b"));
+    let mut changed = first.clone();
+    changed["metadata"]["annotations"][PLAN] = json!(plan(&second).to_string());
+    let mut index = known(std::slice::from_ref(&first), &[]);
+    let mut both = [service_of(&first), service_of(&second)];
+    both.sort();
+    assert_eq!(index.apply_pod(&changed).unwrap(), both);
+    assert!(index.snapshot(&service_of(&first)).consumers.is_empty());
+}
+
+#[test]
+fn a_pod_that_cannot_be_understood_changes_nothing() {
+    let mut index = known(&[pod("a")], &[]);
+    let mut unplanned = ended(pod("a"));
+    unplanned["metadata"]["annotations"][PLAN] = json!("{}");
+    assert!(index.apply_pod(&unplanned).is_err());
+    assert_eq!(index.snapshot(&service_of(&pod("a"))).consumers[0].standing, Standing::Live);
+}
+
+#[test]
+fn a_pod_that_goes_touches_its_services_and_is_forgotten() {
+    let pod = pod_with_two("a");
+    let mut index = known(&[pod], &[]);
+    assert_eq!(index.delete_pod("uid-a").len(), 2);
+    assert_eq!((index.consumers(), index.services().count()), (0, 0));
+    assert_eq!(index.delete_pod("uid-a"), none());
+}
+
+#[test]
+fn a_pod_that_goes_leaves_what_is_there() {
+    let pod = pod("a");
+    let mut index = known(std::slice::from_ref(&pod), &both(&pod));
+    index.delete_pod("uid-a");
+    let snapshot = index.snapshot(&service_of(&pod));
+    assert!(snapshot.consumers.is_empty());
+    assert!(snapshot.observed.service.is_some() && snapshot.observed.stateful_set.is_some());
+}
+
+#[test]
+fn pods_that_are_not_listed_are_gone() {
+    let (kept, gone) = (pod("a"), pod("b"));
+    let mut index = known(&[kept.clone(), gone.clone()], &[]);
+    assert_eq!(index.retain_pods(&["uid-a".to_owned()].into()), [service_of(&gone)]);
+    assert_eq!(index.services().collect::<Vec<_>>(), [&service_of(&kept)]);
+}
+
+#[test]
+fn a_name_that_comes_again_is_another_pod() {
+    let mut again = pod("a");
+    again["metadata"]["uid"] = json!("uid-again");
+    let service = service_of(&again);
+    let mut index = known(&[pod("a"), again], &[]);
+    assert_eq!(index.consumers(), 2);
+    index.delete_pod("uid-a");
+    assert_eq!(index.snapshot(&service).consumers[0].pod.uid, "uid-again");
+}
