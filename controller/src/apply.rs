@@ -42,7 +42,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The consumers could not be listed.
-    #[error("failed to list the consumers of {service}: {source}")]
+    #[error("failed to list the consumers of {service}: {}", message(source))]
     ListConsumers {
         /// The service.
         service: ServiceRef,
@@ -50,7 +50,7 @@ pub enum Error {
         source: kube::Error,
     },
     /// An object could not be made.
-    #[error("failed to create {kind:?} {service}: {source}")]
+    #[error("failed to create {kind:?} {service}: {}", message(source))]
     Create {
         /// Its kind.
         kind: Kind,
@@ -60,7 +60,7 @@ pub enum Error {
         source: kube::Error,
     },
     /// An object could not be deleted.
-    #[error("failed to delete {kind:?} {service}: {source}")]
+    #[error("failed to delete {kind:?} {service}: {}", message(source))]
     Delete {
         /// Its kind.
         kind: Kind,

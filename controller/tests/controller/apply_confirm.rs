@@ -51,6 +51,17 @@ async fn what_somebody_claims_after_all_is_completed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_list_nothing_is_deleted() {
+    let outcome = orphan(async |server: &mut Server| {
+        server.refuses(LIST, 500, "InternalError", "etcd is away").await;
+    })
+    .await;
+    assert!(outcome.deleted.is_empty(), "{outcome:?}");
+    let why = format!("failed to list the consumers of {}: etcd is away", service_of(&pod("a")));
+    assert_eq!(outcome.error.unwrap().to_string(), why);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_and_nothing_is_nothing_to_do() {
     let outcome = play(&known(&[], &[]), &service_of(&pod("a")), async |_: &mut Server| {}).await;
     assert!(outcome.deleted.is_empty() && outcome.error.is_none(), "{outcome:?}");

@@ -89,3 +89,19 @@ fn taken(pod: &Value) -> String {
     let service = service_of(pod);
     format!("Service {service} is there already and was not made by flyte-dataservice; it is left alone")
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_is_refused_is_an_error_with_the_api_servers_words() {
+    let pod = pod("a");
+    let service = service_of(&pod);
+    let told = format!("failed to create StatefulSet {service}: exceeded quota: servers");
+    let script = async |server: &mut Server| {
+        server.creates(Kind::Service).await;
+        server.refuses(&post(Kind::StatefulSet), 403, "Forbidden", "exceeded quota: servers").await;
+        assert_eq!(server.is_told().await.note, told);
+    };
+    let outcome = play(&known(&[pod], &[]), &service, script).await;
+    // One refused, the other made all the same.
+    assert_eq!(outcome.created, [(Kind::Service, "uid-Service".to_owned())]);
+    assert_eq!(outcome.error.unwrap().to_string(), told);
+}

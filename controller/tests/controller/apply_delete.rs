@@ -63,6 +63,17 @@ async fn an_object_that_is_another_one_by_now_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deletion_that_fails_is_an_error_and_nobody_is_told() {
+    let outcome = last_of_all(async |server: &mut Server| {
+        server.refuses(&delete(), 500, "InternalError", "etcd is away").await;
+    })
+    .await;
+    assert!(outcome.deleted.is_empty(), "{outcome:?}");
+    let why = format!("failed to delete Service {}: etcd is away", service_of(&pod("a")));
+    assert_eq!(outcome.error.unwrap().to_string(), why);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_it_is_being_deleted_nothing_is_done() {
     let pod = pod("a");
     let service = service_of(&pod);
