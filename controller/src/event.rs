@@ -71,11 +71,11 @@ pub async fn publish(client: &Client, reporter: &str, event: &Event, now: Timest
 }
 
 fn body(event: &Event, reporter: &str, now: Timestamp) -> Value {
-    let note: String = event.note.chars().take(MOST_CHARS).collect();
-    let told = [&event.pod.uid, event.reason.as_str(), &note];
+    let note = cut(&event.note, MOST_NOTE);
+    let told = [&event.pod.uid, event.reason.as_str(), note];
     json!({
         "metadata": {
-            "name": format!("{}.{}", event.pod.name, dataservice_core::key::hash(&told, 16)),
+            "name": name(&event.pod.name, &dataservice_core::key::hash(&told, HASH)),
             "namespace": event.pod.namespace,
         },
         "eventTime": format!("{now:.6}"),
@@ -92,5 +92,21 @@ fn body(event: &Event, reporter: &str, now: Timestamp) -> Value {
     })
 }
 
-/// The API server takes 1024 bytes.
-const MOST_CHARS: usize = 1_000;
+/// The pod's name, as much of it as a name has room for, and the hash.
+fn name(pod: &str, hash: &str) -> String {
+    let pod = cut(pod, MOST_NAME - HASH - 1);
+    // What stands before a dot in a name is a letter or a digit.
+    format!("{}.{hash}", pod.trim_end_matches(['-', '.']))
+}
+
+/// The front of a text, of at most this many bytes.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}
+
+/// In bytes, of what an event says: the API server takes 1024.
+const MOST_NOTE: usize = 1_000;
+/// In bytes, of an object's name.
+const MOST_NAME: usize = 253;
+/// In characters of one byte.
+const HASH: usize = 16;

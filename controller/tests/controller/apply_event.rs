@@ -4,9 +4,7 @@ use dataservice_core::reconcile::Kind;
 use serde_json::json;
 
 use crate::fixture::{both, ended, known, object, object_of, pod, pod_asking, service_of};
-use crate::scenario::{Server, Told, line, play};
-
-const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/ns-0/events";
+use crate::scenario::{EVENT, Server, Told, line, play, post};
 
 #[tokio::test(start_paused = true)]
 async fn of_a_service_that_was_made() {
@@ -70,5 +68,37 @@ async fn that_it_cannot_be_told_is_no_failure() {
         };
         let outcome = play(&known(&[pod], &there), &service, script).await;
         assert!(outcome.error.is_none() && outcome.created.len() == 1, "{code}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_long_story_as_much_as_an_event_may_hold() {
+    let pod = pod("a");
+    let there = [(Kind::Service, object(Kind::Service, &pod))];
+    let service = service_of(&pod);
+    let script = async |server: &mut Server| {
+        server.refuses(&post(Kind::StatefulSet), 403, "Forbidden", &"é".repeat(2_000)).await;
+        let note = server.is_told().await.note;
+        assert!((900..=1024).contains(&note.len()), "{} bytes", note.len());
+    };
+    play(&known(&[pod], &there), &service, script).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_an_event_with_a_good_name_whatever_the_pods_is() {
+    // The last two are cut behind what no part of a name may end with.
+    for end in ["", "-bcdefghi", ".bcdefghi"] {
+        let name = "a".repeat(235) + end;
+        let pod = pod(&name);
+        let there = [(Kind::Service, object(Kind::Service, &pod))];
+        let service = service_of(&pod);
+        let script = async |server: &mut Server| {
+            server.creates(Kind::StatefulSet).await;
+            let event = server.takes_event().await.body;
+            let name = event["metadata"]["name"].as_str().unwrap();
+            assert!(name.len() <= 253 && !name.contains("-.") && !name.contains(".."), "{name}");
+            assert_eq!(event["regarding"]["name"], pod["metadata"]["name"]);
+        };
+        play(&known(std::slice::from_ref(&pod), &there), &service, script).await;
     }
 }

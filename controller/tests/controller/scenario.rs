@@ -64,9 +64,14 @@ impl Server {
         self.answers_with(&post(kind), 201, with_uid).await
     }
 
-    /// Takes an event, and shows it.
+    /// Takes an event, and shows the request.
+    pub(crate) async fn takes_event(&mut self) -> Asked {
+        self.answers_with(EVENT, 201, |asked| asked.body.clone()).await
+    }
+
+    /// Takes an event, and shows what it says.
     pub(crate) async fn is_told(&mut self) -> Told {
-        let body = self.answers_with(EVENT, 201, |asked| asked.body.clone()).await.body;
+        let body = self.takes_event().await.body;
         let text = |pointer| body.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
         Told { pod: text("/regarding/name"), reason: text("/reason"), note: text("/note") }
     }
@@ -145,4 +150,5 @@ fn collection(kind: Kind) -> String {
     }
 }
 
-const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/ns-0/events";
+/// The request that publishes an event.
+pub(crate) const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/ns-0/events";
