@@ -52,10 +52,23 @@ pub async fn logs(client: &Client, namespace: &str, pod: &str, container: &str) 
     Ok(pods.logs(pod, &params).await?)
 }
 
+/// What a container has printed, each line after the moment when the runtime had it (RFC 3339, and a blank).
+pub async fn timed_logs(client: &Client, namespace: &str, pod: &str, container: &str) -> Result<String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let params =
+        LogParams { container: Some(container.to_owned()), timestamps: true, ..LogParams::default() };
+    Ok(pods.logs(pod, &params).await?)
+}
+
+/// The page of metrics of the API server itself.
+pub async fn metrics(client: &Client) -> Result<String> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    Ok(client.request_text(request).await?)
+}
+
 /// A metric of the API server itself: the sum of all its series that carry every one of `labels`.
 pub async fn metric(client: &Client, name: &str, labels: &[&str]) -> Result<f64> {
-    let request = http::Request::get("/metrics").body(Vec::new())?;
-    let text = client.request_text(request).await?;
+    let text = metrics(client).await?;
     let is_it = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
             && labels.iter().all(|label| line.contains(label))

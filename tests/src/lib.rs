@@ -16,3 +16,4 @@ pub mod flyte;
 pub mod obstacle;
 pub mod sandbox;
 pub mod wait;
+pub mod watch;

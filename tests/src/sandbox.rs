@@ -25,20 +25,20 @@ pub struct Sandbox {
 
 /// Runs a test in a namespace of its own, tells what is in it when the test fails, and deletes it.
 pub async fn sandbox<F: Future<Output = Result<()>>>(test: impl FnOnce(Sandbox) -> F) {
-    let sandbox = match Sandbox::create().await {
-        Ok(sandbox) => sandbox,
-        Err(error) => panic!("failed to create a namespace: {error:#}"),
-    };
-    let outcome = AssertUnwindSafe(test(sandbox.clone())).catch_unwind().await;
-    if !matches!(outcome, Ok(Ok(()))) {
+    if let Err(error) = in_sandbox(test).await {
+        panic!("{error:?}");
+    }
+}
+
+/// Runs `work` in a namespace of its own, tells what is in it when that fails, and deletes it.
+pub async fn in_sandbox<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Sandbox) -> F) -> Result<T> {
+    let sandbox = Sandbox::create().await.context("failed to create a namespace")?;
+    let outcome = AssertUnwindSafe(work(sandbox.clone())).catch_unwind().await;
+    if !matches!(outcome, Ok(Ok(_))) {
         sandbox.describe().await;
     }
     sandbox.delete().await;
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => panic!("{error:?}"),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 // === impl Sandbox ===

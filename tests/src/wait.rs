@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Asks again and again until there is an answer; fails after `DEADLINE`, naming what was waited for.
 pub async fn until<T, F: Future<Output = Result<Option<T>>>>(
@@ -19,6 +19,14 @@ pub async fn until<T, F: Future<Output = Result<Option<T>>>>(
             bail!("waited {DEADLINE:?} for {what}");
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// Waits for what says itself when it is there; fails after `DEADLINE`, naming what was waited for.
+pub async fn within<T>(what: &str, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    match timeout(DEADLINE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => bail!("waited {DEADLINE:?} for {what}"),
     }
 }
 
