@@ -13,7 +13,11 @@
 
 pub mod cluster;
 pub mod flyte;
+pub mod histogram;
+pub mod machine;
 pub mod obstacle;
+pub mod process;
 pub mod sandbox;
+pub mod spread;
 pub mod wait;
 pub mod watch;
