@@ -68,6 +68,11 @@ cluster-test: ## the tests that need a cluster: starts one, and ends it
 demo: setup ## a Flyte task gets its data service and gives it back, step by step
 	tests/demo
 
+.PHONY: figures
+figures: ## measure on a cluster: starts one if none is up (ARGS=--help says what there is)
+	@$(MAKE) --no-print-directory setup build >&2
+	@$(if $(filter -h --help,$(ARGS)),,tests/with-cluster) $(BIN)/figures $(ARGS)
+
 .PHONY: test
 test: setup ## everything
 	tests/all

@@ -11,12 +11,15 @@
     reason = "a test that cannot go on says why and fails"
 )]
 
+pub mod bench;
 pub mod cluster;
+pub mod figure;
 pub mod flyte;
 pub mod histogram;
 pub mod machine;
 pub mod obstacle;
 pub mod process;
+pub mod report;
 pub mod sandbox;
 pub mod spread;
 pub mod wait;

@@ -1,0 +1,42 @@
+//! What can be read of the webhook from outside.
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, ListParams};
+
+use crate::cluster::{self, SYSTEM};
+use crate::histogram::Histogram;
+use crate::process::{Memory, Process};
+
+/// What can be read of the webhook from outside.
+#[derive(Debug)]
+pub struct Reading {
+    /// How long its admissions took, as the API server has counted them since it started.
+    pub admissions: Histogram,
+    /// Its memory; nothing, where it runs on another machine.
+    pub webhook: Option<Memory>,
+    /// Its pod.
+    pub pod: String,
+}
+
+// === impl Reading ===
+
+impl Reading {
+    pub(super) async fn take(client: &Client) -> Result<Self> {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
+        let labels = ListParams::default().labels("app.kubernetes.io/component=webhook");
+        let running = ListParams { field_selector: Some("status.phase=Running".to_owned()), ..labels };
+        let pod = pods.list(&running).await?.items.into_iter().next();
+        let pod = pod.with_context(|| format!("no webhook runs in namespace {SYSTEM}; make install"))?;
+        Ok(Self {
+            admissions: Histogram::read(&cluster::metrics(client).await?, METRIC, WEBHOOK)?,
+            webhook: Process::of(&pod, "webhook", "dataservice-webhook").and_then(|process| process.memory()),
+            pod: pod.metadata.name.unwrap_or_default(),
+        })
+    }
+}
+
+const METRIC: &str = "apiserver_admission_webhook_admission_duration_seconds";
+/// Its label there.
+const WEBHOOK: &str = "name=\"pods.dataservice.flyte.org\"";
