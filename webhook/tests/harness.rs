@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -149,6 +150,15 @@ impl Running {
 pub(crate) fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let request = Request::builder().method(method).uri(path).header("host", "localhost");
     request.body(Full::new(body.into())).unwrap()
+}
+
+/// A request without a body, and with this for its `Authorization`.
+pub(crate) fn request_with(method: Method, path: &str, authorization: Option<&str>) -> Request<Full<Bytes>> {
+    let mut request = request(method, path, "");
+    if let Some(value) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, value.parse().unwrap());
+    }
+    request
 }
 
 // === impl Client ===

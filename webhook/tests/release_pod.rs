@@ -1,30 +1,21 @@
 //! Releasing a pod: what is asked of the API server, and what the pod is told.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use kube::client::Body;
+use http::Method;
 use serde_json::{Value, json};
-use tower_test::mock::{Handle, pair};
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::harness::{Answer, Running, request, serve, soon};
+use crate::api_server::{ApiServer, TOKEN, accepted, api_server, expect, failure, review};
+use crate::harness::{Answer, Running, request_with, serve};
+use crate::log::Log;
 use crate::webhook::lifecycle::{Lifecycle, LifecycleLimits};
 use crate::webhook::limits::Limits;
-use crate::wire::{AUDIENCE, RELEASE_PATH};
+use crate::wire::RELEASE_PATH;
 
-type ApiServer = Handle<Request<Body>, Response<Body>>;
-
-const TOKEN: &str = "header.payload.signature";
-const REVIEW_URI: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 const POD_URI: &str = "/api/v1/namespaces/ns/pods/task?fieldManager=flyte-dataservice";
 
 async fn installed(limits: LifecycleLimits) -> (Running, ApiServer) {
-    let (service, api_server) = pair::<Request<Body>, Response<Body>>();
-    let client = kube::Client::new(service, "default");
+    let (client, api_server) = api_server();
     (serve(Lifecycle::new(client, limits), Limits::lifecycle()).await, api_server)
 }
 
@@ -34,50 +25,8 @@ async fn release(server: &Running) -> Answer {
 }
 
 async fn release_with(server: &Running, authorization: Option<&str>) -> Answer {
-    let mut request = request(Method::POST, RELEASE_PATH, "");
-    if let Some(value) = authorization {
-        request.headers_mut().insert("authorization", value.parse().unwrap());
-    }
+    let request = request_with(Method::POST, RELEASE_PATH, authorization);
     server.client().await.send(request).await
-}
-
-/// The status of the review of our pod's token.
-fn accepted() -> Value {
-    json!({
-        "authenticated": true,
-        "audiences": [AUDIENCE],
-        "user": {
-            "username": "system:serviceaccount:ns:default",
-            "extra": {
-                "authentication.kubernetes.io/pod-name": ["task"],
-                "authentication.kubernetes.io/pod-uid": ["u-1"],
-            },
-        },
-    })
-}
-
-/// Expects one request, answers it, and gives its body.
-async fn expect(api_server: &mut ApiServer, method: Method, uri: &str, status: u16, answer: Value) -> Value {
-    let (request, send) = soon(api_server.next_request()).await.expect("must be asked");
-    assert_eq!((request.method(), request.uri().to_string().as_str()), (&method, uri));
-    let kind = request.headers()["content-type"].clone();
-    let expected = if method == Method::POST { "application/json" } else { "application/json-patch+json" };
-    assert_eq!(kind, expected);
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let answer = Body::wrap_body(Full::new(answer.to_string().into()));
-    send.send_response(Response::builder().status(status).body(answer).unwrap());
-    serde_json::from_slice(&body).unwrap()
-}
-
-/// The API server takes the token for what `status` says. It sends the token back, as it does.
-async fn review(api_server: &mut ApiServer, status: Value) {
-    let answer = json!({"kind": "TokenReview", "spec": {"token": TOKEN}, "status": status});
-    let asked = expect(api_server, Method::POST, REVIEW_URI, 201, answer).await;
-    assert_eq!(asked["spec"], json!({"token": TOKEN, "audiences": [AUDIENCE]}));
-}
-
-fn failure(code: u16, message: &str) -> Value {
-    json!({"kind": "Status", "status": "Failure", "code": code, "reason": "", "message": message})
 }
 
 /// What a pod is told whose token is good, when the patch is answered with `code` and `message`.
@@ -212,44 +161,6 @@ async fn a_release_with_a_large_body_is_413() {
     let (server, _api_server) = installed(LifecycleLimits::default()).await;
     let answer = server.send(Method::POST, RELEASE_PATH, vec![b' '; 4097]).await;
     assert_eq!(answer.problem(), (413, "the request's body is larger than 4096 bytes".to_owned()));
-}
-
-/// Everything that is logged, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    /// What this test's thread logs from now on.
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(log.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::api_server::api_server;
 use crate::harness::{Running, serve_plain};
 use crate::judge::native;
 use crate::webhook::health::{Health, Readiness};
@@ -36,11 +37,10 @@ fn routes() -> Vec<(String, String, String)> {
 }
 
 async fn listener(name: &str) -> Running {
-    let (api_server, _) = tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
     match name {
         "admission" => serve_plain(native(), Limits::admission()).await,
         "lifecycle" => {
-            let client = kube::Client::new(api_server, "default");
+            let (client, _) = api_server();
             serve_plain(Lifecycle::new(client, LifecycleLimits::default()), Limits::lifecycle()).await
         }
         "health" => serve_plain(Health::new(Readiness::default()), Limits::health()).await,
