@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::core::annotation::{CONSUMER, RELEASED};
-use crate::identity::Identity;
+use crate::core::consumer::PodRef;
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::AUDIENCE;
@@ -59,7 +59,7 @@ impl ApiServer {
     ///
     /// Both are the patch's own conditions, checked by the API server against the living object: no read before
     /// the write, nothing that could have changed in between, no index that could lag behind.
-    pub(crate) async fn mark_released(&self, pod: &Identity) -> Result<(), Refusal> {
+    pub(crate) async fn mark_released(&self, pod: &PodRef) -> Result<(), Refusal> {
         let label = format!("/metadata/labels/{}", CONSUMER.replace('/', "~1"));
         let annotation = format!("/metadata/annotations/{}", RELEASED.replace('/', "~1"));
         let operations = json!([

@@ -2,48 +2,37 @@
 
 use k8s_openapi::api::authentication::v1::{TokenReviewStatus, UserInfo};
 
+use crate::core::consumer::PodRef;
 use crate::refusal::Refusal;
 use crate::wire::AUDIENCE;
 
-/// A pod, as its token names it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Identity {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-    pub(crate) uid: String,
+/// The pod whose token was reviewed.
+pub(crate) fn of(review: &TokenReviewStatus) -> Result<PodRef, Refusal> {
+    if review.authenticated != Some(true) {
+        return Err(Refusal::InvalidToken);
+    }
+    // An authenticator that knows nothing of audiences names none: then the token may be for anybody.
+    if !review.audiences.iter().flatten().any(|audience| audience == AUDIENCE) {
+        return Err(Refusal::WrongAudience);
+    }
+    review.user.as_ref().and_then(of_user).ok_or(Refusal::NotOfAPod)
 }
 
-// === impl Identity ===
-
-impl Identity {
-    /// The pod whose token was reviewed.
-    pub(crate) fn read(review: &TokenReviewStatus) -> Result<Self, Refusal> {
-        if review.authenticated != Some(true) {
-            return Err(Refusal::InvalidToken);
-        }
-        // An authenticator that knows nothing of audiences names none: then the token may be for anybody.
-        if !review.audiences.iter().flatten().any(|audience| audience == AUDIENCE) {
-            return Err(Refusal::WrongAudience);
-        }
-        review.user.as_ref().and_then(Self::of_user).ok_or(Refusal::NotOfAPod)
-    }
-
-    fn of_user(user: &UserInfo) -> Option<Self> {
-        let account = user.username.as_deref()?.strip_prefix("system:serviceaccount:")?;
-        let (namespace, _) = account.split_once(':')?;
-        let only = |key: &str| match user.extra.as_ref()?.get(key)?.as_slice() {
-            [value] => Some(value.clone()),
-            _ => None,
-        };
-        let identity = Self {
-            namespace: namespace.to_owned(),
-            name: only("authentication.kubernetes.io/pod-name")?,
-            uid: only("authentication.kubernetes.io/pod-uid")?,
-        };
-        // They become part of a URL.
-        let are_names = is_name(&identity.namespace) && is_name(&identity.name) && !identity.uid.is_empty();
-        are_names.then_some(identity)
-    }
+fn of_user(user: &UserInfo) -> Option<PodRef> {
+    let account = user.username.as_deref()?.strip_prefix("system:serviceaccount:")?;
+    let (namespace, _) = account.split_once(':')?;
+    let only = |key: &str| match user.extra.as_ref()?.get(key)?.as_slice() {
+        [value] => Some(value.clone()),
+        _ => None,
+    };
+    let pod = PodRef {
+        namespace: namespace.to_owned(),
+        name: only("authentication.kubernetes.io/pod-name")?,
+        uid: only("authentication.kubernetes.io/pod-uid")?,
+    };
+    // They become part of a URL.
+    let are_names = is_name(&pod.namespace) && is_name(&pod.name) && !pod.uid.is_empty();
+    are_names.then_some(pod)
 }
 
 /// Whether this can be the name of a namespace or a pod.
@@ -75,11 +64,11 @@ mod tests {
     }
 
     #[expect(clippy::unwrap_in_result, reason = "a test's own review is one")]
-    fn read(review: Value) -> Result<Identity, Refusal> {
-        Identity::read(&serde_json::from_value(review).unwrap())
+    fn read(review: Value) -> Result<PodRef, Refusal> {
+        of(&serde_json::from_value(review).unwrap())
     }
 
-    fn with(pointer: &str, value: Value) -> Result<Identity, Refusal> {
+    fn with(pointer: &str, value: Value) -> Result<PodRef, Refusal> {
         let mut review = review();
         *review.pointer_mut(pointer).unwrap() = value;
         read(review)
@@ -87,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_pods_token_names_its_pod() {
-        let pod = Identity { namespace: "ns".to_owned(), name: "p".to_owned(), uid: "u".to_owned() };
+        let pod = PodRef { namespace: "ns".to_owned(), name: "p".to_owned(), uid: "u".to_owned() };
         assert_eq!(read(review()), Ok(pod));
     }
 

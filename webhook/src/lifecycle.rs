@@ -12,7 +12,8 @@ use kube::Client;
 use tokio::sync::Semaphore;
 
 use crate::api_server::ApiServer;
-use crate::identity::Identity;
+use crate::core::consumer::PodRef;
+use crate::identity;
 use crate::refusal::Refusal;
 use crate::reply;
 use crate::route::{self, Route};
@@ -81,7 +82,7 @@ impl Lifecycle {
         }
     }
 
-    async fn try_release(&self, headers: &HeaderMap) -> Result<Identity, Refusal> {
+    async fn try_release(&self, headers: &HeaderMap) -> Result<PodRef, Refusal> {
         let token = Token::of(headers).ok_or(Refusal::NoToken)?;
         let deadline = tokio::time::Instant::now() + self.limits.deadline;
         let slot = tokio::time::timeout_at(deadline, self.slots.acquire()).await;
@@ -90,8 +91,8 @@ impl Lifecycle {
         released.map_err(|_| Refusal::Slow(self.limits.deadline))?
     }
 
-    async fn mark(&self, token: Token) -> Result<Identity, Refusal> {
-        let pod = Identity::read(&self.api_server.review(token).await?)?;
+    async fn mark(&self, token: Token) -> Result<PodRef, Refusal> {
+        let pod = identity::of(&self.api_server.review(token).await?)?;
         self.api_server.mark_released(&pod).await?;
         Ok(pod)
     }
