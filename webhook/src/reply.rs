@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde::Serialize;
 
-use crate::service::Reply;
+use crate::service::{Body, Reply};
 use crate::wire::Problem;
 
 /// `status` and nothing else.
@@ -36,7 +35,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Reply {
 }
 
 fn with_body(status: StatusCode, kind: Option<&'static str>, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Body::from(body));
     *reply.status_mut() = status;
     if let Some(kind) = kind {
         reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
