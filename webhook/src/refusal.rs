@@ -9,11 +9,13 @@ use crate::reply;
 use crate::service::Reply;
 use crate::wire::AUDIENCE;
 
-/// A release that is refused. It prints as what the pod is told.
+/// A request that is refused. It prints as what the pod is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("too many releases at once; try again")]
+    #[error("too many requests at once; try again")]
     Busy,
+    #[error("too many pods are waiting for their data services; try again")]
+    Crowded,
     #[error("the pod is gone")]
     Gone,
     #[error("the API server did not accept the token")]
@@ -46,10 +48,10 @@ impl Refusal {
         reply
     }
 
-    /// 429 and 503 may pass, and the sidecar tries again; the rest does not.
+    /// 429 and 503 may pass, and the pod tries again; the rest does not.
     const fn status(self) -> StatusCode {
         match self {
-            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
             Self::Gone => StatusCode::GONE,
             Self::InvalidToken | Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::NotThisPod | Self::NotOfAPod | Self::WrongAudience => StatusCode::FORBIDDEN,

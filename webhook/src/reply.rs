@@ -1,12 +1,13 @@
 //! Responses.
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::service::{Body, Reply};
-use crate::wire::Problem;
+use crate::wire::{LINES, Problem};
 
 /// `status` and nothing else.
 pub(crate) fn empty(status: StatusCode) -> Reply {
@@ -27,6 +28,13 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
 /// A refusal, for a person.
 pub(crate) fn problem(status: StatusCode, message: impl Into<String>) -> Reply {
     json(status, &Problem { message: message.into() })
+}
+
+/// Lines that are sent as they come, each a value in JSON.
+pub(crate) fn lines(lines: BoxStream<'static, Bytes>) -> Reply {
+    let mut reply = Response::new(Body::Parts(lines));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(LINES));
+    reply
 }
 
 /// Lines for a person.

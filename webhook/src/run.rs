@@ -6,13 +6,17 @@ use anyhow::{Context, Result};
 use dataservice_certs::{Authority, DnsName, Leaf, Resolver, bundle, leaf, secret};
 use dataservice_controller::Controller;
 use dataservice_controller::apply;
+use dataservice_core::consumer::PodRef;
 use dataservice_core::settings::Settings;
 use dataservice_webhook::admission::Admission;
 use dataservice_webhook::health::{Health, Latch, Readiness};
 use dataservice_webhook::lifecycle::{Lifecycle, LifecycleLimits};
 use dataservice_webhook::limits::Limits;
 use dataservice_webhook::policy::Native;
+use dataservice_webhook::progress::{Follow, State};
 use dataservice_webhook::server::{Bound, Drained};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
@@ -85,7 +89,8 @@ async fn start(
 
     let lifecycle_config = leaf::server_config(&serving_leaf(&lifecycle_authority, &[&args.full_name()])?)?;
     let lifecycle = Bound::tls(args.lifecycle_address, lifecycle_config, Limits::lifecycle()).await?;
-    let lifecycle_api = Lifecycle::new(client.clone(), LifecycleLimits::default());
+    let limits = LifecycleLimits::default();
+    let lifecycle_api = Lifecycle::new(client.clone(), Arc::new(Unknown), stop.subscribe(), limits);
     parts.spawn(lifecycle.serve(lifecycle_api, stopped(stop)));
 
     let context = apply::Context { client: client.clone(), reporter: args.pod_name.clone() };
@@ -111,6 +116,16 @@ async fn start(
     certificate.ready();
     let synced = latch.await.context("the controller ended before it had seen all there is")?;
     Ok(Started { controller: controller.task, latches: vec![certificate, synced] })
+}
+
+// MERGE: the controller takes its place; until then every stream ends without a line, and the gate asks again.
+/// Knows of no pod.
+struct Unknown;
+
+impl Follow for Unknown {
+    fn follow(&self, _pod: &PodRef) -> BoxStream<'static, State> {
+        futures::stream::empty().boxed()
+    }
 }
 
 async fn ready_when_synced(mut synced: watch::Receiver<bool>, latch: Latch) -> Latch {

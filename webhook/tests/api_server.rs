@@ -1,19 +1,32 @@
 //! The API server's half of the lifecycle API, played by the test.
 
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower_test::mock::{Handle, pair};
 
+use crate::core::consumer::PodRef;
 use crate::harness::soon;
+use crate::webhook::lifecycle::{Lifecycle, LifecycleLimits};
+use crate::webhook::progress::{Follow, State};
 use crate::wire::AUDIENCE;
 
 /// Gets what is asked of the API server.
 pub(crate) type ApiServer = Handle<Request<Body>, Response<Body>>;
 
+/// How far services are is a function of the pod.
+pub(crate) struct Told<F>(pub(crate) F);
+
 /// Our pod's token.
 pub(crate) const TOKEN: &str = "header.payload.signature";
+/// Where our pod is marked as released.
+pub(crate) const POD_URI: &str = "/api/v1/namespaces/ns/pods/task?fieldManager=flyte-dataservice";
 
 const REVIEW_URI: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 
@@ -21,6 +34,21 @@ const REVIEW_URI: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 pub(crate) fn api_server() -> (kube::Client, ApiServer) {
     let (service, api_server) = pair::<Request<Body>, Response<Body>>();
     (kube::Client::new(service, "default"), api_server)
+}
+
+/// The lifecycle API, for those who follow nothing.
+pub(crate) fn lifecycle(client: kube::Client, limits: LifecycleLimits) -> Lifecycle {
+    let (_, stop) = watch::channel(false);
+    Lifecycle::new(client, Arc::new(Told(|_: &PodRef| stream::pending().boxed())), stop, limits)
+}
+
+impl<F> Follow for Told<F>
+where
+    F: Fn(&PodRef) -> BoxStream<'static, State> + Send + Sync + 'static,
+{
+    fn follow(&self, pod: &PodRef) -> BoxStream<'static, State> {
+        self.0(pod)
+    }
 }
 
 /// The status of the review of our pod's token.

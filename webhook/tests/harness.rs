@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -22,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use crate::webhook::limits::Limits;
 use crate::webhook::server::{Bound, Connections, Drained};
 use crate::webhook::service::{Reply, Service};
-use crate::wire::Problem;
+use crate::wire::{Problem, Progress};
 
 /// A listener that serves.
 pub(crate) struct Running {
@@ -44,6 +45,15 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// An answer that comes line by line.
+pub(crate) struct Lines {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    read: Vec<u8>,
+    client: Client,
 }
 
 /// A service that says when a request has come in, and answers when it is told to.
@@ -179,6 +189,12 @@ impl Client {
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.collect().await?.to_bytes() })
     }
 
+    /// Sends a request whose answer goes on.
+    pub(crate) async fn open(mut self, request: Request<Full<Bytes>>) -> Lines {
+        let (parts, body) = soon(self.sender.send_request(request)).await.unwrap().into_parts();
+        Lines { status: parts.status, headers: parts.headers, body, read: Vec::new(), client: self }
+    }
+
     /// Waits until the server closes it.
     pub(crate) async fn closed(self) {
         let _kept = self.sender;
@@ -201,6 +217,39 @@ impl Answer {
 
     pub(crate) fn text(&self) -> (u16, &str) {
         (self.status.as_u16(), std::str::from_utf8(&self.body).unwrap())
+    }
+}
+
+// === impl Lines ===
+
+impl Lines {
+    /// The next line with its end, or none once the body has ended as it should.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                return Some(String::from_utf8(self.read.drain(..=end).collect()).unwrap());
+            }
+            let Some(frame) = soon(self.body.frame()).await else {
+                assert_eq!(self.read, b"", "the last line has no end");
+                return None;
+            };
+            self.read.extend(frame.unwrap().into_data().unwrap());
+        }
+    }
+
+    /// The next line, read.
+    pub(crate) async fn progress(&mut self) -> Option<Progress> {
+        self.next().await.map(|line| serde_json::from_str(&line).unwrap())
+    }
+
+    /// Waits until the server closes the connection.
+    pub(crate) async fn closed(self) {
+        self.client.closed().await;
+    }
+
+    /// Goes away.
+    pub(crate) fn abandon(self) {
+        self.client.connection.abort();
     }
 }
 

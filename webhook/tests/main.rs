@@ -13,6 +13,8 @@ mod admit_refusal;
 mod admit_request;
 mod api_server;
 mod drain_server;
+mod follow_limits;
+mod follow_pod;
 mod harness;
 mod health_probe;
 mod judge;

@@ -5,18 +5,18 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::api_server::{ApiServer, TOKEN, accepted, api_server, expect, failure, review};
+use crate::api_server::{
+    ApiServer, POD_URI, TOKEN, accepted, api_server, expect, failure, lifecycle, review,
+};
 use crate::harness::{Answer, Running, request_with, serve};
 use crate::log::Log;
-use crate::webhook::lifecycle::{Lifecycle, LifecycleLimits};
+use crate::webhook::lifecycle::LifecycleLimits;
 use crate::webhook::limits::Limits;
 use crate::wire::RELEASE_PATH;
 
-const POD_URI: &str = "/api/v1/namespaces/ns/pods/task?fieldManager=flyte-dataservice";
-
 async fn installed(limits: LifecycleLimits) -> (Running, ApiServer) {
     let (client, api_server) = api_server();
-    (serve(Lifecycle::new(client, limits), Limits::lifecycle()).await, api_server)
+    (serve(lifecycle(client, limits), Limits::lifecycle()).await, api_server)
 }
 
 /// A release with the token of a pod.
@@ -108,7 +108,7 @@ async fn another_pod_of_that_name_or_no_consumer_is_403() {
 
 #[tokio::test]
 async fn a_busy_api_server_is_429() {
-    let expected = (429, "too many releases at once; try again".to_owned());
+    let expected = (429, "too many requests at once; try again".to_owned());
     assert_eq!(patch_answered(429, "too many requests").await, expected);
 }
 

@@ -2,11 +2,11 @@
 
 use http::Method;
 
-use crate::api_server::api_server;
+use crate::api_server;
 use crate::harness::{Running, serve_plain};
 use crate::judge::native;
 use crate::webhook::health::{Health, Readiness};
-use crate::webhook::lifecycle::{Lifecycle, LifecycleLimits};
+use crate::webhook::lifecycle::LifecycleLimits;
 use crate::webhook::limits::Limits;
 use crate::webhook::{admission, health, lifecycle};
 
@@ -40,8 +40,8 @@ async fn listener(name: &str) -> Running {
     match name {
         "admission" => serve_plain(native(), Limits::admission()).await,
         "lifecycle" => {
-            let (client, _) = api_server();
-            serve_plain(Lifecycle::new(client, LifecycleLimits::default()), Limits::lifecycle()).await
+            let (client, _) = api_server::api_server();
+            serve_plain(api_server::lifecycle(client, LifecycleLimits::default()), Limits::lifecycle()).await
         }
         "health" => serve_plain(Health::new(Readiness::default()), Limits::health()).await,
         other => panic!("no such listener: {other}"),
