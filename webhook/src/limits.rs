@@ -51,8 +51,11 @@ impl Limits {
     #[must_use]
     pub const fn lifecycle() -> Self {
         Self {
-            connections: 2048,
-            // A release has no body.
+            // 2,000 wait gates, which may hold theirs for an hour (`LifecycleLimits::streams`), and as many again for
+            // what is over within seconds: handshakes, releases (a pod's is one request on one connection), and the
+            // streams that are refused, whose connections end with the answer. A connection takes 32 KiB.
+            connections: 4096,
+            // No request has a body.
             body: 4 * KIB,
             bodies: 4 * MIB,
             handshake: Duration::from_secs(5),

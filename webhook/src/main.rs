@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod open_files;
 mod run;
 
 use anyhow::Result;
@@ -13,5 +14,6 @@ use crate::args::WebhookArgs;
 fn main() -> Result<()> {
     let args = WebhookArgs::parse();
     args.start_logging()?;
+    open_files::take_all();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run::run(args))
 }
