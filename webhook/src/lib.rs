@@ -24,6 +24,7 @@ pub mod health;
 mod identity;
 pub mod lifecycle;
 pub mod limits;
+mod place;
 pub mod policy;
 pub mod progress;
 mod refusal;

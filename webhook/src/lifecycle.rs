@@ -11,12 +11,13 @@ use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use kube::Client;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::api_server::ApiServer;
 use crate::core::consumer::PodRef;
 use crate::identity;
+use crate::place::Places;
 use crate::progress::Follow;
 use crate::refusal::Refusal;
 use crate::reply;
@@ -33,7 +34,7 @@ pub struct Lifecycle {
     follow: Arc<dyn Follow>,
     stop: watch::Receiver<bool>,
     slots: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    places: Places,
     limits: LifecycleLimits,
 }
 
@@ -45,7 +46,7 @@ pub struct LifecycleLimits {
     pub concurrency: usize,
     /// How long a release, or the review before a stream, may take. A pod tries again.
     pub deadline: Duration,
-    /// Pods that follow their services at the same time; beyond that requests are answered with 429.
+    /// Pods that follow their services at the same time, each on one stream; beyond that requests are answered with 429.
     pub streams: usize,
     /// After how long without news a stream's last line is repeated.
     pub heartbeat: Duration,
@@ -101,7 +102,7 @@ impl Lifecycle {
             follow,
             stop,
             slots: Arc::new(Semaphore::new(limits.concurrency)),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            places: Places::at_most(limits.streams),
             limits,
         }
     }
@@ -146,19 +147,16 @@ impl Lifecycle {
     async fn try_follow(&self, headers: &HeaderMap) -> Result<Follower, Refusal> {
         let token = Token::of(headers).ok_or(Refusal::NoToken)?;
         // For a pod that there is no room for the API server is not asked…
-        drop(self.stream()?);
+        if self.places.are_taken() {
+            return Err(Refusal::Crowded);
+        }
         let pod = self.within_limits(self.pod_of(token)).await?;
         // …and a token that nobody knows yet takes no room.
-        let slot = self.stream()?;
+        let place = self.places.take(&pod.uid).ok_or(Refusal::Crowded)?;
         let states = self.follow.follow(&pod);
         let LifecycleLimits { heartbeat, stream_for, .. } = self.limits;
-        let bounds = Bounds { heartbeat, ends_after: stream_for, stop: self.stop.clone(), slot };
+        let bounds = Bounds { heartbeat, ends_after: stream_for, stop: self.stop.clone(), place };
         Ok(Follower::new(pod, states, bounds))
-    }
-
-    /// A place among the streams.
-    fn stream(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::Crowded)
     }
 
     async fn pod_of(&self, token: Token) -> Result<PodRef, Refusal> {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::core::consumer::PodRef;
+use crate::place::Place;
 use crate::progress::State;
 
 /// A pod that follows its services. Dropped, it follows them no more.
@@ -19,7 +20,7 @@ pub(crate) struct Follower {
     ends_at: Instant,
     stop: watch::Receiver<bool>,
     end: Option<End>,
-    _slot: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// What bounds a stream.
@@ -30,8 +31,8 @@ pub(crate) struct Bounds {
     pub(crate) ends_after: Duration,
     /// It ends when this says so.
     pub(crate) stop: watch::Receiver<bool>,
-    /// Its place among all streams.
-    pub(crate) slot: OwnedSemaphorePermit,
+    /// Its place among all.
+    pub(crate) place: Place,
 }
 
 /// Why we ended a stream.
@@ -43,6 +44,8 @@ enum End {
     Failed,
     /// That was the last line.
     Ready,
+    /// The pod has a newer one.
+    Replaced,
     /// It went on for too long.
     TooLong,
     /// Nothing is known of the pod, or nothing more.
@@ -63,7 +66,7 @@ impl Follower {
             ends_at: Instant::now() + bounds.ends_after,
             stop: bounds.stop,
             end: None,
-            _slot: bounds.slot,
+            place: bounds.place,
         }
     }
 
@@ -92,6 +95,7 @@ impl Follower {
             biased;
             // A sender that is gone stops everything as well.
             _ = self.stop.wait_for(|stop| *stop) => return Err(End::Draining),
+            () = self.place.lost() => return Err(End::Replaced),
             () = sleep_until(self.ends_at) => return Err(End::TooLong),
             state = self.states.next() => self.latest = Some(state.ok_or(End::Unknown)?),
             () = sleep(self.heartbeat) => {}
@@ -127,6 +131,7 @@ impl End {
             Self::Draining => "draining",
             Self::Failed => "failed",
             Self::Ready => "ready",
+            Self::Replaced => "replaced",
             Self::TooLong => "too-long",
             Self::Unknown => "unknown",
         }
@@ -135,12 +140,11 @@ impl End {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures::FutureExt;
-    use tokio::sync::{Semaphore, mpsc};
+    use tokio::sync::mpsc;
 
     use super::*;
+    use crate::place::Places;
 
     const HEARTBEAT: Duration = Duration::from_secs(10);
     const HOUR: Duration = Duration::from_hours(1);
@@ -149,22 +153,22 @@ mod tests {
     struct Told {
         states: mpsc::UnboundedSender<State>,
         stop: watch::Sender<bool>,
-        slots: Arc<Semaphore>,
+        places: Places,
         lines: BoxStream<'static, Bytes>,
     }
 
     fn told() -> Told {
         let (states, mut told) = mpsc::unbounded_channel();
-        let (stop, slots) = (watch::Sender::new(false), Arc::new(Semaphore::new(1)));
+        let (stop, places) = (watch::Sender::new(false), Places::at_most(1));
         let bounds = Bounds {
             heartbeat: HEARTBEAT,
             ends_after: HOUR,
             stop: stop.subscribe(),
-            slot: Arc::clone(&slots).try_acquire_owned().unwrap(),
+            place: places.take("u-1").unwrap(),
         };
         let pod = PodRef { namespace: "ns".to_owned(), name: "task".to_owned(), uid: "u-1".to_owned() };
         let states_told = stream::poll_fn(move |cx| told.poll_recv(cx)).boxed();
-        Told { states, stop, slots, lines: Follower::new(pod, states_told, bounds).lines() }
+        Told { states, stop, places, lines: Follower::new(pod, states_told, bounds).lines() }
     }
 
     fn waiting(message: &str, until: Instant) -> State {
@@ -187,7 +191,7 @@ mod tests {
 
         /// Whether it ended, and gave its place back.
         async fn has_ended(&mut self) -> bool {
-            self.line().await.is_none() && self.slots.available_permits() == 1
+            self.line().await.is_none() && !self.places.are_taken()
         }
     }
 
@@ -253,6 +257,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_newer_stream_of_the_same_pod_ends_it() {
+        let mut told = told();
+        told.tell(waiting("3/4", Instant::now() + HOUR));
+        told.line().await.unwrap();
+        let _newer = told.places.take("u-1").unwrap();
+        assert_eq!(told.line().await, None);
+        assert!(told.places.are_taken(), "by the newer");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn it_ends_after_an_hour_whatever_comes() {
         let (mut told, started) = (told(), Instant::now());
         told.tell(waiting("3/4", started + HOUR + HOUR));
@@ -261,7 +275,7 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(started.elapsed(), HOUR);
-        assert_eq!(told.slots.available_permits(), 1);
+        assert!(!told.places.are_taken());
     }
 
     #[tokio::test(start_paused = true)]

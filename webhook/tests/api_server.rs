@@ -53,6 +53,11 @@ where
 
 /// The status of the review of our pod's token.
 pub(crate) fn accepted() -> Value {
+    accepted_as("u-1")
+}
+
+/// The same, if the pod has this uid.
+pub(crate) fn accepted_as(uid: &str) -> Value {
     json!({
         "authenticated": true,
         "audiences": [AUDIENCE],
@@ -60,7 +65,7 @@ pub(crate) fn accepted() -> Value {
             "username": "system:serviceaccount:ns:default",
             "extra": {
                 "authentication.kubernetes.io/pod-name": ["task"],
-                "authentication.kubernetes.io/pod-uid": ["u-1"],
+                "authentication.kubernetes.io/pod-uid": [uid],
             },
         },
     })

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::api_server::{POD_URI, TOKEN, accepted, expect, review};
+use crate::api_server::{POD_URI, TOKEN, accepted, accepted_as, expect, review};
 use crate::follow_pod::{Installed, ask, forever, installed, waiting};
 use crate::harness::{eventually, request_with, soon};
 use crate::webhook::lifecycle::LifecycleLimits;
@@ -43,6 +43,18 @@ async fn streams_beyond_the_limit_are_429_and_the_api_server_is_not_asked() {
     let answer = installed.server.client().await.send(ask()).await;
     assert_eq!(answer.problem(), (429, CROWDED.to_owned()));
     assert_eq!(answer.headers["connection"], "close");
+}
+
+#[tokio::test]
+async fn a_pod_has_one_stream_and_the_newer_ends_the_older() {
+    let mut installed = at_most(2).await;
+    let mut older = installed.follow().await;
+    older.next().await.unwrap();
+    let mut newer = installed.follow().await;
+    assert_eq!(older.next().await, None);
+    newer.next().await.unwrap();
+    // There is a place left.
+    installed.follow_as("u-2").await.next().await.unwrap();
 }
 
 #[tokio::test]
@@ -79,7 +91,7 @@ async fn a_token_under_review_takes_no_place() {
     let slow = tokio::spawn(async move { slow.send(ask()).await });
     let (_, send) = soon(api_server.next_request()).await.unwrap();
     let (mut lines, ()) =
-        tokio::join!(server.client().await.open(ask()), review(&mut api_server, accepted()));
+        tokio::join!(server.client().await.open(ask()), review(&mut api_server, accepted_as("u-2")));
     lines.next().await.unwrap();
     let reviewed = json!({"kind": "TokenReview", "status": accepted()}).to_string();
     send.send_response(Response::new(Body::from(reviewed.into_bytes())));
@@ -89,7 +101,7 @@ async fn a_token_under_review_takes_no_place() {
 #[tokio::test]
 async fn a_release_gets_through_while_pods_wait() {
     let mut installed = at_most(2).await;
-    let mut waiting = [installed.follow().await, installed.follow().await];
+    let mut waiting = [installed.follow_as("u-1").await, installed.follow_as("u-2").await];
     for lines in &mut waiting {
         lines.next().await.unwrap();
     }
@@ -145,7 +157,7 @@ async fn a_client_that_does_not_read_is_dropped() {
 #[tokio::test]
 async fn draining_ends_streams_at_once_and_cleanly() {
     let mut installed = at_most(2).await;
-    let mut streams = [installed.follow().await, installed.follow().await];
+    let mut streams = [installed.follow_as("u-1").await, installed.follow_as("u-2").await];
     for lines in &mut streams {
         lines.next().await.unwrap();
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::api_server::{ApiServer, TOKEN, Told, accepted, api_server, review};
+use crate::api_server::{ApiServer, TOKEN, Told, accepted, accepted_as, api_server, review};
 use crate::core::consumer::PodRef;
 use crate::harness::{Lines, Running, eventually, request_with, serve};
 use crate::log::Log;
@@ -66,8 +66,13 @@ pub(crate) fn ask() -> Request<Full<Bytes>> {
 impl Installed {
     /// Our pod opens a stream.
     pub(crate) async fn follow(&mut self) -> Lines {
+        self.follow_as("u-1").await
+    }
+
+    /// A pod with this uid opens one.
+    pub(crate) async fn follow_as(&mut self, uid: &str) -> Lines {
         let client = self.server.client().await;
-        let (lines, ()) = tokio::join!(client.open(ask()), review(&mut self.api_server, accepted()));
+        let (lines, ()) = tokio::join!(client.open(ask()), review(&mut self.api_server, accepted_as(uid)));
         assert_eq!(lines.status, 200);
         lines
     }
