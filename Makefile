@@ -6,6 +6,7 @@ SHELL := /bin/bash
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/release
 CLUSTER_SH := tests/cluster/cluster
+CARGO_DENY := 0.20.2
 CRATES := core wire certs controller webhook sidecar tests
 
 .PHONY: help
@@ -39,6 +40,12 @@ unit: ## unit, property and socket tests
 .PHONY: docs
 docs: ## the crates' documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --workspace --no-deps
+
+.PHONY: audit
+audit: ## what dependencies bring in: bans, licences, sources (the first time builds cargo-deny, for minutes)
+	@# From elsewhere: what our .cargo/config.toml says of building is for us, not for tools.
+	cargo deny --version >/dev/null 2>&1 || (cd / && cargo install --locked cargo-deny@$(CARGO_DENY))
+	cargo deny --locked check bans licenses sources
 
 .PHONY: images
 images: build ## load images of our binaries into the cluster
