@@ -46,7 +46,7 @@ pub struct LifecycleLimits {
     pub concurrency: usize,
     /// How long a release, or the review before a stream, may take. A pod tries again.
     pub deadline: Duration,
-    /// Pods that follow their services at the same time, each on one stream; beyond that requests are answered with 429.
+    /// Pods that follow their services at the same time, each on one stream. Others are answered with 429.
     pub streams: usize,
     /// After how long without news a stream's last line is repeated.
     pub heartbeat: Duration,
