@@ -1,32 +1,43 @@
 //! The loop: changes in, work out.
 
+mod news;
+
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dataservice_core::reconcile::Kind;
+use dataservice_core::usher::{Step, usher};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use kube::runtime::watcher::Event;
-use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::apply::{Context, Outcome, apply};
-use crate::index::{Index, ServiceRef, service_ref};
+use crate::error::Error;
+use crate::escort;
+use crate::follow::{Follower, Followers, Request, instant};
+use crate::index::{Index, ServiceRef};
+use crate::known::Known;
 use crate::queue::Queue;
-use crate::watch::{Change, Watched, watch};
+use crate::watch::{Watched, watch};
+
+use self::news::Listing;
 
 /// The controller: it owns all that is known, so that nothing is locked.
 pub struct Controller {
     context: Context,
     index: Index,
-    queue: Queue,
-    /// The names seen since a watch started over, until it has listed all.
-    listing: HashMap<Watched, BTreeSet<Listed>>,
-    /// The watches that have listed all at least once.
-    listed: BTreeSet<u8>,
+    queue: Queue<Item>,
+    followers: Followers,
+    requests: mpsc::Receiver<Request>,
+    known: Arc<Known>,
+    /// What each watch that started over has listed so far.
+    listing: HashMap<Watched, Listing>,
+    /// The watches that have not listed all even once.
+    unlisted: Vec<Watched>,
     /// Objects that were made and that no watch has shown yet.
     unseen: HashMap<ServiceRef, Unseen>,
     synced: watch::Sender<bool>,
@@ -41,10 +52,12 @@ pub struct Running {
     pub task: tokio::task::JoinHandle<()>,
 }
 
-/// An object in a list: a pod's uid, or a service.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Listed {
+/// What is looked at.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Item {
+    /// A pod that waits, by its uid.
     Pod(String),
+    /// A service.
     Service(ServiceRef),
 }
 
@@ -55,23 +68,34 @@ struct Unseen {
     until: Instant,
 }
 
-type Work = BoxFuture<'static, (ServiceRef, Outcome)>;
+/// What came of the work at an item.
+enum Worked {
+    Pod(String, Result<(), Error>),
+    Service(ServiceRef, Box<Outcome>),
+}
+
+type Work = BoxFuture<'static, Worked>;
 
 // === impl Controller ===
 
 impl Controller {
-    /// A controller that knows nothing yet.
+    /// A controller that knows nothing yet, and the handle by which others follow what it knows.
     #[must_use]
-    pub fn new(context: Context) -> Self {
-        Self {
+    pub fn new(context: Context) -> (Self, Follower) {
+        let (follower, requests) = Follower::new(context.client.clone());
+        let controller = Self {
             context,
             index: Index::default(),
             queue: Queue::default(),
+            followers: Followers::default(),
+            requests,
+            known: follower.known(),
             listing: HashMap::new(),
-            listed: BTreeSet::new(),
+            unlisted: Watched::ALL.to_vec(),
             unseen: HashMap::new(),
             synced: watch::Sender::new(false),
-        }
+        };
+        (controller, follower)
     }
 
     /// Runs until `shutdown` resolves; what is under way then is finished.
@@ -88,171 +112,120 @@ impl Controller {
             let may_work = *self.synced.borrow() && self.queue.busy() < MOST_WORK;
             tokio::select! {
                 () = &mut shutdown => break,
-                Some(change) = changes.next() => self.note(change),
-                Some((service, outcome)) = work.next() => self.finish(service, outcome),
-                service = self.queue.next(), if may_work => work.extend(self.start(service)),
+                Some(change) = changes.next() => {
+                    let touched = self.note(change);
+                    self.touch(touched);
+                }
+                Some(request) = self.requests.recv() => self.followers.accept(request, &self.index),
+                Some(worked) = work.next() => self.finish(worked),
+                item = self.queue.next(), if may_work => work.extend(self.start(item)),
             }
         }
-        while let Some((service, outcome)) = work.next().await {
-            self.finish(service, outcome);
+        while let Some(worked) = work.next().await {
+            self.finish(worked);
         }
     }
 
-    /// Takes a change in, and queues the services that it touches.
-    fn note(&mut self, (watched, change): Change) {
-        let touched = match change {
-            Ok(Event::Init) => {
-                self.listing.insert(watched, BTreeSet::new());
-                Vec::new()
-            }
-            Ok(Event::InitApply(object)) => {
-                self.listing.entry(watched).or_default().extend(listed(watched, &object));
-                self.apply(watched, &object)
-            }
-            Ok(Event::Apply(object)) => self.apply(watched, &object),
-            Ok(Event::Delete(object)) => self.delete(watched, &object),
-            Ok(Event::InitDone) => self.complete(watched),
-            Err(error) => {
-                tracing::warn!(?watched, %error, "A watch failed; it starts over");
-                Vec::new()
-            }
-        };
+    /// Something about these services has changed: they are looked at, and those who wait for them are told.
+    fn touch(&mut self, services: Vec<ServiceRef>) {
         let now = Instant::now();
-        for service in touched {
-            self.queue.push(service, now);
+        let mut waiting = BTreeSet::new();
+        for service in services {
+            let consumers = self.index.consumers_of(&service).filter(|consumer| escort::is_waiting(consumer));
+            waiting.extend(consumers.map(|consumer| consumer.pod.uid.clone()));
+            self.known.show(&service, self.index.standing(&service));
+            self.queue.push(Item::Service(service), now);
+        }
+        for uid in waiting {
+            self.followers.tell(&uid, &self.index);
+            self.queue.push(Item::Pod(uid), now);
         }
     }
 
-    fn apply(&mut self, watched: Watched, object: &Value) -> Vec<ServiceRef> {
-        match watched {
-            Watched::Consumers => self.index.apply_pod(object).unwrap_or_else(|error| {
-                let pod = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-                tracing::warn!(pod, %error, "A pod carries our label and cannot be understood; it is left alone");
-                Vec::new()
-            }),
-            Watched::Objects(kind) => {
-                self.saw(kind, object);
-                self.index.apply_object(kind, object).into_iter().collect()
-            }
+    /// Starts work at an item, if there is any.
+    fn start(&mut self, item: Item) -> Option<Work> {
+        match item {
+            Item::Pod(uid) => self.start_pod(uid),
+            Item::Service(service) => self.start_service(service),
         }
     }
 
-    fn delete(&mut self, watched: Watched, object: &Value) -> Vec<ServiceRef> {
-        match watched {
-            Watched::Consumers => uid(object).map(|uid| self.index.delete_pod(uid)).unwrap_or_default(),
-            Watched::Objects(kind) => {
-                self.saw(kind, object);
-                self.index.delete_object(kind, object).into_iter().collect()
-            }
+    fn start_pod(&mut self, uid: String) -> Option<Work> {
+        let (now, item) = (Timestamp::now(), Item::Pod(uid.clone()));
+        let consumer = self.index.consumer(&uid).cloned();
+        let step =
+            consumer.as_ref().and_then(|consumer| usher(consumer, &self.index.progress(consumer).0, now));
+        if let Some(Step::Revisit(at)) = step {
+            self.queue.push(item.clone(), instant(at));
         }
-    }
-
-    /// A watch has listed all: what it did not list is gone. When all have, work may start.
-    fn complete(&mut self, watched: Watched) -> Vec<ServiceRef> {
-        let listed = self.listing.remove(&watched).unwrap_or_default();
-        let touched = match watched {
-            Watched::Consumers => {
-                let pods = listed.into_iter().filter_map(|l| match l {
-                    Listed::Pod(uid) => Some(uid),
-                    Listed::Service(_) => None,
-                });
-                self.index.retain_pods(&pods.collect())
-            }
-            Watched::Objects(kind) => {
-                let services = listed.into_iter().filter_map(|l| match l {
-                    Listed::Service(service) => Some(service),
-                    Listed::Pod(_) => None,
-                });
-                self.index.retain_objects(kind, &services.collect())
-            }
+        let (Some(consumer), Some(step @ (Step::Lift | Step::End { .. }))) = (consumer, step) else {
+            self.queue.done(item);
+            return None;
         };
-        self.listed.insert(watched.ordinal());
-        if self.listed.len() == Watched::COUNT && !*self.synced.borrow() {
-            tracing::info!(consumers = self.index.consumers(), "All that is there has been seen");
-            self.synced.send_replace(true);
-        }
-        touched
+        let context = self.context.clone();
+        Some(Box::pin(async move { Worked::Pod(uid, escort::carry_out(&context, &consumer, step).await) }))
     }
 
-    /// A watch has shown an object: it is no longer waited for.
-    fn saw(&mut self, kind: Kind, object: &Value) {
-        let (Some(service), Some(uid)) = (service_ref(object), uid(object)) else { return };
-        if let Some(unseen) = self.unseen.get_mut(&service) {
-            unseen.objects.retain(|(unseen_kind, unseen)| (*unseen_kind, unseen.as_str()) != (kind, uid));
-            if unseen.objects.is_empty() {
-                self.unseen.remove(&service);
-                self.queue.push(service, Instant::now());
-            }
-        }
-    }
-
-    /// Starts work at a service, unless what was just made for it has not been seen yet.
-    fn start(&mut self, service: ServiceRef) -> Option<Work> {
+    /// Not while what was just made for it has not been seen yet.
+    fn start_service(&mut self, service: ServiceRef) -> Option<Work> {
         let now = Instant::now();
         if let Some(until) = self.unseen.get(&service).map(|unseen| unseen.until).filter(|until| now < *until)
         {
-            self.queue.done(service.clone());
-            self.queue.push(service, until);
+            self.queue.done(Item::Service(service.clone()));
+            self.queue.push(Item::Service(service), until);
             return None;
         }
         self.unseen.remove(&service);
         let (context, snapshot) = (self.context.clone(), self.index.snapshot(&service));
         Some(Box::pin(async move {
             let outcome = apply(&context, &service, &snapshot).await;
-            (service, outcome)
+            Worked::Service(service, Box::new(outcome))
         }))
     }
 
-    fn finish(&mut self, service: ServiceRef, outcome: Outcome) {
+    fn finish(&mut self, worked: Worked) {
+        match worked {
+            Worked::Pod(uid, result) => self.close_work(Item::Pod(uid), result.err()),
+            Worked::Service(service, outcome) => self.finish_service(service, *outcome),
+        }
+    }
+
+    fn finish_service(&mut self, service: ServiceRef, outcome: Outcome) {
         for (kind, uid) in &outcome.deleted {
             self.index.mark_deleting(&service, *kind, uid);
         }
+        let updated = outcome.updated.and_then(|set| self.index.apply_object(Kind::StatefulSet, &set));
         let unseen: Vec<_> =
             outcome.created.into_iter().filter(|(kind, uid)| !self.index.has(&service, *kind, uid)).collect();
         if !unseen.is_empty() {
             let until = Instant::now() + UNSEEN_FOR;
             self.unseen.insert(service.clone(), Unseen { objects: unseen, until });
         }
+        let item = Item::Service(service.clone());
         if let Some(at) = outcome.revisit {
-            let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
-            self.queue.push(service.clone(), Instant::now() + wait);
+            self.queue.push(item.clone(), instant(at));
         }
-        match outcome.error {
-            None => self.queue.done(service),
+        self.close_work(item, outcome.error);
+        if updated.is_some() {
+            self.touch(vec![service]);
+        }
+    }
+
+    fn close_work(&mut self, item: Item, error: Option<Error>) {
+        match error {
+            None => self.queue.done(item),
             Some(error) => {
-                let retry_in = self.queue.failed(service.clone());
-                tracing::warn!(%service, %error, ?retry_in, "Failed to reconcile");
+                let retry_in = self.queue.failed(item.clone());
+                match error {
+                    Error::Changed(_) => tracing::debug!(?item, %error, ?retry_in, "Somebody else was first"),
+                    error => tracing::warn!(?item, %error, ?retry_in, "Failed to reconcile"),
+                }
             }
         }
     }
 }
 
-// === impl Watched ===
-
-impl Watched {
-    const COUNT: usize = 3;
-
-    fn ordinal(self) -> u8 {
-        match self {
-            Self::Consumers => 0,
-            Self::Objects(Kind::Service) => 1,
-            Self::Objects(Kind::StatefulSet) => 2,
-        }
-    }
-}
-
-fn listed(watched: Watched, object: &Value) -> Option<Listed> {
-    match watched {
-        Watched::Consumers => uid(object).map(|uid| Listed::Pod(uid.to_owned())),
-        Watched::Objects(_) => service_ref(object).map(Listed::Service),
-    }
-}
-
-fn uid(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/uid")?.as_str()
-}
-
-/// As many services as are worked at together. The API server alone creates some 400 objects a second.
+/// As many items as are worked at together. The API server alone creates some 400 objects a second.
 const MOST_WORK: usize = 32;
 /// How long watches may lag before they are believed again.
 const UNSEEN_FOR: Duration = Duration::from_secs(5);

@@ -1,15 +1,20 @@
-//! What is known of consumers and objects: events in, values out.
+//! What is known of consumers, objects and servers: events in, values out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod entry;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use dataservice_core::consumer::{Consumer, InvalidConsumer};
+use dataservice_core::consumer::{Consumer, InvalidConsumer, PodRef};
 use dataservice_core::key::ServiceObject;
 use dataservice_core::plan::PlannedService;
-use dataservice_core::reconcile::{Kind, Object, Observed};
-use dataservice_core::record::Record;
+use dataservice_core::progress::{Progress, Told};
+use dataservice_core::reconcile::{Claim, Kind, Object, Observed};
+use dataservice_core::server::Server;
 use serde_json::Value;
+
+use self::entry::Entry;
 
 /// Which service: the namespace and the name of its objects.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -29,14 +34,6 @@ pub struct Index {
     services: HashMap<ServiceRef, Entry>,
 }
 
-/// One service, as far as it is known.
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    /// The uids of its consumers.
-    consumers: BTreeSet<String>,
-    observed: Observed,
-}
-
 /// What is known of one service at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -46,11 +43,32 @@ pub struct Snapshot {
     pub observed: Observed,
 }
 
+/// Something that keeps a service from its pods, told by an event.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Notice {
+    /// The uid of the pod or the StatefulSet that it was told about.
+    pub about: String,
+    /// What it says.
+    pub told: Told,
+}
+
 // === impl ServiceRef ===
 
 impl ServiceRef {
-    fn of(consumer: &Consumer, service: &PlannedService) -> Self {
+    /// The service that was promised to `consumer` so.
+    #[must_use]
+    pub fn of(consumer: &Consumer, service: &PlannedService) -> Self {
         Self { namespace: consumer.pod.namespace.clone(), object: service.object.clone() }
+    }
+
+    /// The service whose object this is, by its name.
+    pub(crate) fn of_object(object: &Value) -> Option<Self> {
+        Some(Self { namespace: namespace(object)?, object: text(object, "/metadata/name")?.into() })
+    }
+
+    /// The service whose server this is.
+    fn of_server(pod: &Value) -> Option<Self> {
+        Some(Self { namespace: namespace(pod)?, object: Server::service(pod)?.into() })
     }
 }
 
@@ -89,68 +107,77 @@ impl Index {
         let touched: Vec<_> =
             consumer.plan.services.iter().map(|service| ServiceRef::of(&consumer, service)).collect();
         for service in &touched {
-            self.change(service, |entry| {
-                entry.consumers.remove(uid);
-            });
+            self.change(service, |entry| entry.forget_consumer(uid));
         }
         touched
     }
 
     /// All pods there are; those that are not among `uids` are gone.
-    pub fn retain_pods(&mut self, uids: &BTreeSet<String>) -> Vec<ServiceRef> {
+    pub fn retain_pods(&mut self, uids: &HashSet<String>) -> Vec<ServiceRef> {
         let gone: Vec<_> = self.consumers.keys().filter(|uid| !uids.contains(*uid)).cloned().collect();
         gone.iter().flat_map(|uid| self.delete_pod(uid)).collect()
     }
 
     /// An object with our label appeared or changed. One that is not ours by its record counts as absent.
     pub fn apply_object(&mut self, kind: Kind, object: &Value) -> Option<ServiceRef> {
-        let service = service_ref(object)?;
-        let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
-        let read = Record::read(object).zip(text("/metadata/uid")).map(|(record, uid)| Object {
-            uid: uid.to_owned(),
-            record,
-            deleting: text("/metadata/deletionTimestamp").is_some(),
-        });
-        self.change(&service, |entry| *slot(&mut entry.observed, kind) = read).then_some(service)
+        let service = ServiceRef::of_object(object)?;
+        let read = Object::read(object);
+        self.change(&service, |entry| entry.show(kind, read)).then_some(service)
     }
 
     /// An object is gone.
     pub fn delete_object(&mut self, kind: Kind, object: &Value) -> Option<ServiceRef> {
-        let service = service_ref(object)?;
-        self.change(&service, |entry| *slot(&mut entry.observed, kind) = None).then_some(service)
+        let service = ServiceRef::of_object(object)?;
+        self.change(&service, |entry| entry.lose(kind)).then_some(service)
     }
 
-    /// All objects of this kind there are; the others are gone.
-    pub fn retain_objects(&mut self, kind: Kind, there: &BTreeSet<ServiceRef>) -> Vec<ServiceRef> {
-        let gone = |(service, entry): (&ServiceRef, &mut Entry)| {
-            (slot(&mut entry.observed, kind).is_some() && !there.contains(service)).then(|| service.clone())
-        };
-        let gone: Vec<_> = self.services.iter_mut().filter_map(gone).collect();
-        for service in &gone {
-            self.change(service, |entry| *slot(&mut entry.observed, kind) = None);
-        }
-        gone
+    /// All objects of this kind there are, by uid; the others are gone.
+    pub fn retain_objects(&mut self, kind: Kind, uids: &HashSet<String>) -> Vec<ServiceRef> {
+        self.change_all(|entry| {
+            let is_gone = entry.observed.get(kind).is_some_and(|object| !uids.contains(&object.uid));
+            is_gone && entry.lose(kind)
+        })
+    }
+
+    /// A server appeared or changed.
+    pub fn apply_server(&mut self, pod: &Value) -> Option<ServiceRef> {
+        let service = ServiceRef::of_server(pod)?;
+        let (uid, server) = (text(pod, "/metadata/uid")?.to_owned(), Server::read(pod)?);
+        self.change(&service, |entry| entry.show_server(uid, server)).then_some(service)
+    }
+
+    /// A server is gone.
+    pub fn delete_server(&mut self, pod: &Value) -> Option<ServiceRef> {
+        let (service, uid) = (ServiceRef::of_server(pod)?, text(pod, "/metadata/uid")?);
+        self.change(&service, |entry| entry.lose_servers(|there| there == uid)).then_some(service)
+    }
+
+    /// All servers there are, by uid; the others are gone.
+    pub fn retain_servers(&mut self, uids: &HashSet<String>) -> Vec<ServiceRef> {
+        self.change_all(|entry| entry.lose_servers(|uid| !uids.contains(uid)))
+    }
+
+    /// An event told of a service. What nobody here knows of, nobody waits for.
+    pub fn tell(&mut self, service: &ServiceRef, notice: Notice) -> Option<ServiceRef> {
+        let entry = self.services.get_mut(service)?;
+        entry.tell(notice).then(|| service.clone())
     }
 
     /// The API server has taken this object's deletion; the watch will show it.
     pub fn mark_deleting(&mut self, service: &ServiceRef, kind: Kind, uid: &str) {
         self.change(service, |entry| {
-            if let Some(object) = slot(&mut entry.observed, kind).as_mut().filter(|object| object.uid == uid)
-            {
+            if let Some(object) = entry.observed.slot(kind).as_mut().filter(|object| object.uid == uid) {
                 object.deleting = true;
             }
+            false
         });
     }
 
     /// Whether this object has been seen.
     #[must_use]
     pub fn has(&self, service: &ServiceRef, kind: Kind, uid: &str) -> bool {
-        let Some(entry) = self.services.get(service) else { return false };
-        let object = match kind {
-            Kind::Service => &entry.observed.service,
-            Kind::StatefulSet => &entry.observed.stateful_set,
-        };
-        object.as_ref().is_some_and(|object| object.uid == uid)
+        let object = self.services.get(service).and_then(|entry| entry.observed.get(kind));
+        object.is_some_and(|object| object.uid == uid)
     }
 
     /// What is known of a service now.
@@ -161,7 +188,43 @@ impl Index {
         Snapshot { consumers, observed: entry.observed.clone() }
     }
 
-    /// Every service that has a consumer or an object.
+    /// The consumer with this uid.
+    #[must_use]
+    pub fn consumer(&self, uid: &str) -> Option<&Arc<Consumer>> {
+        self.consumers.get(uid)
+    }
+
+    /// The pods that were promised a service.
+    pub fn consumers_of(&self, service: &ServiceRef) -> impl Iterator<Item = &Arc<Consumer>> {
+        let uids = self.services.get(service).into_iter().flat_map(|entry| &entry.consumers);
+        uids.filter_map(|uid| self.consumers.get(uid))
+    }
+
+    /// How far all of a consumer's services are, and which StatefulSets say so.
+    #[must_use]
+    pub fn progress(&self, consumer: &Consumer) -> (Progress, Vec<(ServiceRef, String)>) {
+        let mut sets = Vec::new();
+        let each = consumer.plan.services.iter().map(|service| {
+            let at = ServiceRef::of(consumer, service);
+            let entry = self.services.get(&at);
+            sets.extend(entry.and_then(Entry::set_uid).map(|uid| (at, uid)));
+            entry.map_or_else(
+                || Entry::default().progress(consumer, service),
+                |entry| entry.progress(consumer, service),
+            )
+        });
+        let progress = Progress::of_all(each.collect());
+        (progress, sets)
+    }
+
+    /// The record of a service's StatefulSet, and why its pods were last told that they would wait in vain.
+    #[must_use]
+    pub fn standing(&self, service: &ServiceRef) -> Option<(Option<&Object>, Option<&Told>)> {
+        let entry = self.services.get(service)?;
+        Some((entry.observed.stateful_set.as_ref(), entry.last_failure()))
+    }
+
+    /// Every service that has a consumer, an object or a server.
     pub fn services(&self) -> impl Iterator<Item = &ServiceRef> {
         self.services.keys()
     }
@@ -172,32 +235,22 @@ impl Index {
         self.consumers.len()
     }
 
-    /// Changes a service's entry, and forgets it when nothing is left of it. Whether anything changed.
-    fn change(&mut self, service: &ServiceRef, change: impl FnOnce(&mut Entry)) -> bool {
+    /// Changes a service's entry, and forgets it when nothing is left of it. Whether that changed anything.
+    fn change(&mut self, service: &ServiceRef, change: impl FnOnce(&mut Entry) -> bool) -> bool {
         let entry = self.services.entry(service.clone()).or_default();
-        let before = (entry.consumers.len(), entry.observed.clone());
-        change(entry);
-        let changed = before != (entry.consumers.len(), entry.observed.clone());
-        if entry.consumers.is_empty() && entry.observed == Observed::default() {
+        let changed = change(entry);
+        if entry.is_nothing() {
             self.services.remove(service);
         }
         changed
     }
-}
 
-/// Which service an object belongs to, by its name.
-pub(crate) fn service_ref(object: &Value) -> Option<ServiceRef> {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
-    Some(ServiceRef {
-        namespace: text("/metadata/namespace")?.to_owned(),
-        object: ServiceObject::from(text("/metadata/name")?),
-    })
-}
-
-fn slot(observed: &mut Observed, kind: Kind) -> &mut Option<Object> {
-    match kind {
-        Kind::Service => &mut observed.service,
-        Kind::StatefulSet => &mut observed.stateful_set,
+    fn change_all(&mut self, mut change: impl FnMut(&mut Entry) -> bool) -> Vec<ServiceRef> {
+        let changed =
+            self.services.iter_mut().filter_map(|(service, entry)| change(entry).then(|| service.clone()));
+        let changed: Vec<_> = changed.collect();
+        self.services.retain(|_, entry| !entry.is_nothing());
+        changed
     }
 }
 
@@ -206,15 +259,20 @@ fn slot(observed: &mut Observed, kind: Kind) -> &mut Option<Object> {
 impl Snapshot {
     /// The consumers' claims to `service`, each with what it was promised under that name.
     #[must_use]
-    pub fn claims<'a>(&'a self, service: &ServiceRef) -> Vec<dataservice_core::reconcile::Claim<'a>> {
-        let mut claims = BTreeMap::new();
-        for consumer in &self.consumers {
-            if let Some(service) =
-                consumer.plan.services.iter().find(|planned| planned.object == service.object)
-            {
-                claims.insert(&consumer.pod, dataservice_core::reconcile::Claim { consumer, service });
-            }
-        }
-        claims.into_values().collect()
+    pub fn claims<'a>(&'a self, service: &ServiceRef) -> Vec<Claim<'a>> {
+        let mut seen: BTreeSet<&PodRef> = BTreeSet::new();
+        let claims = self.consumers.iter().filter_map(|consumer| {
+            let promised = consumer.plan.services.iter().find(|planned| planned.object == service.object)?;
+            seen.insert(&consumer.pod).then_some(Claim { consumer, service: promised })
+        });
+        claims.collect()
     }
+}
+
+fn namespace(object: &Value) -> Option<String> {
+    text(object, "/metadata/namespace").map(str::to_owned)
+}
+
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer)?.as_str()
 }

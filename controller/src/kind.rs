@@ -7,6 +7,7 @@ use kube::{Api, Client};
 /// The resource of one of a service's objects.
 pub(crate) fn resource(kind: Kind) -> ApiResource {
     match kind {
+        Kind::NetworkPolicy => ApiResource::erase::<k8s_openapi::api::networking::v1::NetworkPolicy>(&()),
         Kind::Service => ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&()),
         Kind::StatefulSet => ApiResource::erase::<k8s_openapi::api::apps::v1::StatefulSet>(&()),
     }
@@ -15,6 +16,11 @@ pub(crate) fn resource(kind: Kind) -> ApiResource {
 /// Pods.
 pub(crate) fn pods() -> ApiResource {
     ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
+}
+
+/// Events, in the form whose fields can be selected by.
+pub(crate) fn events() -> ApiResource {
+    ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&())
 }
 
 /// `PodTemplate`s.

@@ -8,9 +8,14 @@
 
 pub mod apply;
 pub mod controller;
+mod error;
+mod escort;
 pub mod event;
+pub mod follow;
 pub mod index;
 mod kind;
+pub mod known;
+mod mark;
 pub mod queue;
 mod watch;
 

@@ -1,7 +1,8 @@
-//! Which service is to be looked at, and when: each at most once in the queue, and at its earliest time.
+//! Which item is to be looked at, and when: each at most once in the queue, and at its earliest time.
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::hash::Hash;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -9,85 +10,95 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::time::{DelayQueue, delay_queue};
 
-use crate::index::ServiceRef;
-
-/// The services that wait to be looked at. Its size is bounded by the number of services there are.
-#[derive(Debug, Default)]
-pub struct Queue {
-    delays: DelayQueue<ServiceRef>,
-    waiting: HashMap<ServiceRef, (delay_queue::Key, Instant)>,
+/// The items that wait to be looked at. Its size is bounded by the number of items there are.
+#[derive(Debug)]
+pub struct Queue<T> {
+    delays: DelayQueue<T>,
+    waiting: HashMap<T, (delay_queue::Key, Instant)>,
     /// Those that somebody works at: whatever comes for them waits until that is done.
-    busy: HashSet<ServiceRef>,
+    busy: HashSet<T>,
     /// Of the busy ones, those to look at again, and when.
-    again: HashMap<ServiceRef, Instant>,
-    failures: HashMap<ServiceRef, ExponentialBackoff>,
+    again: HashMap<T, Instant>,
+    failures: HashMap<T, ExponentialBackoff>,
 }
 
 // === impl Queue ===
 
-impl Queue {
-    /// Looks at `service` at `at`, or earlier if that was asked for already.
-    pub fn push(&mut self, service: ServiceRef, at: Instant) {
-        if self.busy.contains(&service) {
-            let again = self.again.entry(service).or_insert(at);
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            delays: DelayQueue::new(),
+            waiting: HashMap::new(),
+            busy: HashSet::new(),
+            again: HashMap::new(),
+            failures: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Queue<T> {
+    /// Looks at `item` at `at`, or earlier if that was asked for already.
+    pub fn push(&mut self, item: T, at: Instant) {
+        if self.busy.contains(&item) {
+            let again = self.again.entry(item).or_insert(at);
             *again = at.min(*again);
             return;
         }
-        match self.waiting.get_mut(&service) {
+        match self.waiting.get_mut(&item) {
             Some((_, earlier)) if *earlier <= at => {}
             Some((key, later)) => {
                 *later = at;
                 self.delays.reset_at(key, at);
             }
             None => {
-                let key = self.delays.insert_at(service.clone(), at);
-                self.waiting.insert(service, (key, at));
+                let key = self.delays.insert_at(item.clone(), at);
+                self.waiting.insert(item, (key, at));
             }
         }
     }
 
-    /// The next service whose time has come; it is busy until [`done`](Self::done). Cancel safe.
-    pub async fn next(&mut self) -> ServiceRef {
-        let service = poll_fn(|cx| match self.delays.poll_expired(cx) {
+    /// The next item whose time has come; it is busy until [`done`](Self::done). Cancel safe.
+    pub async fn next(&mut self) -> T {
+        let item = poll_fn(|cx| match self.delays.poll_expired(cx) {
             Poll::Ready(Some(expired)) => Poll::Ready(expired.into_inner()),
             // Empty: whoever pushes polls again.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         })
         .await;
-        self.waiting.remove(&service);
-        self.busy.insert(service.clone());
-        service
+        self.waiting.remove(&item);
+        self.busy.insert(item.clone());
+        item
     }
 
-    /// The work at `service` is done, well.
-    pub fn done(&mut self, service: ServiceRef) {
-        self.failures.remove(&service);
-        self.free(service);
+    /// The work at `item` is done, well.
+    pub fn done(&mut self, item: T) {
+        self.failures.remove(&item);
+        self.free(item);
     }
 
-    /// The work at `service` failed: it is tried again, later each time. Says when.
-    pub fn failed(&mut self, service: ServiceRef) -> Duration {
-        let backoff = self.failures.entry(service.clone()).or_insert_with(|| RETRY.build());
+    /// The work at `item` failed: it is tried again, later each time. Says when.
+    pub fn failed(&mut self, item: T) -> Duration {
+        let backoff = self.failures.entry(item.clone()).or_insert_with(|| RETRY.build());
         // The builder sets no maximum of tries.
         let delay = backoff.next().unwrap_or(LONGEST_RETRY);
-        self.busy.remove(&service);
+        self.busy.remove(&item);
         // What came in meanwhile may have mended it.
         let retry = Instant::now() + delay;
-        let at = self.again.remove(&service).map_or(retry, |again| again.min(retry));
-        self.push(service, at);
+        let at = self.again.remove(&item).map_or(retry, |again| again.min(retry));
+        self.push(item, at);
         delay
     }
 
-    /// How many services are being worked at.
+    /// How many items are being worked at.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.busy.len()
     }
 
-    fn free(&mut self, service: ServiceRef) {
-        self.busy.remove(&service);
-        if let Some(at) = self.again.remove(&service) {
-            self.push(service, at);
+    fn free(&mut self, item: T) {
+        self.busy.remove(&item);
+        if let Some(at) = self.again.remove(&item) {
+            self.push(item, at);
         }
     }
 }
@@ -104,53 +115,49 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
 mod tests {
     use super::*;
 
-    fn service(name: &str) -> ServiceRef {
-        ServiceRef { namespace: "ns".to_owned(), object: name.into() }
-    }
-
-    async fn waits(queue: &mut Queue) -> bool {
+    async fn waits(queue: &mut Queue<&str>) -> bool {
         tokio::time::timeout(Duration::from_millis(1), queue.next()).await.is_err()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_service_is_looked_at_once_and_at_its_earliest() {
         let (mut queue, start) = (Queue::default(), Instant::now());
-        queue.push(service("a"), start + Duration::from_secs(9));
-        queue.push(service("a"), start + Duration::from_secs(5));
-        queue.push(service("a"), start + Duration::from_secs(7));
-        assert_eq!(queue.next().await, service("a"));
+        queue.push("a", start + Duration::from_secs(9));
+        queue.push("a", start + Duration::from_secs(5));
+        queue.push("a", start + Duration::from_secs(7));
+        assert_eq!(queue.next().await, "a");
         assert_eq!(start.elapsed().as_secs(), 5);
-        queue.done(service("a"));
+        queue.done("a");
         assert!(waits(&mut queue).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_for_a_busy_service_waits_for_it() {
         let mut queue = Queue::default();
-        queue.push(service("a"), Instant::now());
-        assert_eq!(queue.next().await, service("a"));
-        queue.push(service("a"), Instant::now());
+        queue.push("a", Instant::now());
+        assert_eq!(queue.next().await, "a");
+        queue.push("a", Instant::now());
         assert!(waits(&mut queue).await);
-        queue.done(service("a"));
-        assert_eq!(queue.next().await, service("a"));
+        queue.done("a");
+        assert_eq!(queue.next().await, "a");
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_back_off_and_are_capped() {
         let mut queue = Queue::default();
-        queue.push(service("a"), Instant::now());
+        queue.push("a", Instant::now());
         let mut delays = Vec::new();
         for _ in 0..12 {
-            assert_eq!(queue.next().await, service("a"));
-            delays.push(queue.failed(service("a")));
+            assert_eq!(queue.next().await, "a");
+            delays.push(queue.failed("a"));
         }
         assert!(delays[0] < Duration::from_millis(201), "{delays:?}");
         assert!(delays[4] > delays[0] * 4, "{delays:?}");
         assert!(delays.iter().all(|delay| *delay <= LONGEST_RETRY * 2), "{delays:?}");
         queue.next().await;
-        queue.done(service("a"));
-        queue.push(service("a"), Instant::now());
+        queue.done("a");
+        queue.push("a", Instant::now());
         queue.next().await;
-        assert!(queue.failed(service("a")) < Duration::from_millis(201), "success forgets failures");
+        assert!(queue.failed("a") < Duration::from_millis(201), "success forgets failures");
     }
 }

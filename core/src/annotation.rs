@@ -17,6 +17,10 @@ pub const RECORD: &str = "dataservice.flyte.org/record";
 pub const CONSUMER: &str = "dataservice.flyte.org/consumer";
 /// Label of pods that were injected: the [`PodId`](crate::key::PodId). An output.
 pub const ID: &str = "dataservice.flyte.org/id";
+/// What the labels of injected pods begin with that say which services they were promised. Outputs.
+pub const USES: &str = "dataservice.flyte.org/uses-";
+/// The scheduling gate of pods that are not placed before their services are ready. An output.
+pub const SCHEDULING_GATE: &str = "dataservice.flyte.org/ready";
 
 /// What all annotations of ours may be together, in bytes; checked before any of it is parsed.
 pub const MOST_BYTES: usize = 32 * 1024;
@@ -55,6 +59,8 @@ pub(crate) struct Carried<'a> {
     pub(crate) consumer: Option<&'a str>,
     /// The pod's id.
     pub(crate) id: Option<&'a str>,
+    /// All labels of ours, the two above among them.
+    pub(crate) labels: Vec<(&'a str, &'a str)>,
 }
 
 // === impl Carried ===
@@ -62,8 +68,12 @@ pub(crate) struct Carried<'a> {
 impl<'a> Carried<'a> {
     /// What of ours is on `pod`.
     pub(crate) fn read(pod: &'a Value) -> Self {
-        let mut carried =
-            Self { consumer: pod::label(pod, CONSUMER), id: pod::label(pod, ID), ..Self::default() };
+        let mut carried = Self {
+            consumer: pod::label(pod, CONSUMER),
+            id: pod::label(pod, ID),
+            labels: pod::labels(pod).filter(|(key, _)| key.starts_with(PREFIX)).collect(),
+            ..Self::default()
+        };
         for (key, value) in pod::annotations(pod) {
             match (key, key.strip_prefix(PREFIX)) {
                 (PLAN, _) => carried.plan = Some(value),
@@ -82,7 +92,7 @@ impl<'a> Carried<'a> {
 
     /// Whether something is there that only admission and the lifecycle API write.
     pub(crate) fn has_outputs(&self) -> bool {
-        self.plan.is_some() || self.released.is_some() || self.consumer.is_some() || self.id.is_some()
+        self.plan.is_some() || self.released.is_some() || !self.labels.is_empty()
     }
 
     /// What its user wrote, in bytes.

@@ -20,15 +20,14 @@ pub struct Ask {
     pub services: Vec<ServiceAsk>,
     /// What the task waits for.
     pub wait: Wait,
-    /// Where it waits.
-    pub hold: Hold,
+    /// Where it waits, if its user says.
+    pub hold: Option<Hold>,
     /// What was accepted, but probably not as its user thinks.
     pub warnings: Vec<String>,
 }
 
 /// What the task waits for before it starts.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Wait {
     /// Nothing: it starts at once.
     None,
@@ -43,10 +42,8 @@ pub enum Wait {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hold {
-    /// The administrator's choice.
-    #[default]
-    Default,
     /// On its node, in an init container.
+    #[default]
     Init,
     /// It is not even placed.
     Scheduling,
@@ -65,7 +62,10 @@ pub(crate) fn read(carried: &Carried<'_>, settings: &Settings) -> Result<Ask, Ve
     let hold = carried.value("hold").and_then(|text| problems.note(&place("hold"), read_hold(text)));
     let mut warnings = Vec::new();
     let services = read_services(carried, settings, &mut problems, &mut warnings);
-    let (wait, hold) = (wait.unwrap_or_default(), hold.unwrap_or_default());
+    let wait = wait.unwrap_or_default();
+    if (wait, hold) == (Wait::None, Some(Hold::Scheduling)) {
+        problems.push(place("hold"), "scheduling cannot stand beside wait: none; leave one of them out");
+    }
     problems.or_else(Ask { services, wait, hold, warnings })
 }
 
@@ -185,8 +185,24 @@ fn check_names(services: &[ServiceAsk], problems: &mut Problems) {
                 ),
             );
         }
+        if services.len() > 1 && is_taken(&service.name) {
+            problems.push(
+                place("services"),
+                format!(
+                    "has a service with the name {:?}, and {}_FILE names the file of a long list of endpoints; give it \
+                     another name",
+                    service.name.as_str(),
+                    crate::inject::ENV
+                ),
+            );
+        }
         seen.push(&service.name);
     }
+}
+
+/// Whether the service's own variable would be taken for one that names a file.
+fn is_taken(name: &ServiceName) -> bool {
+    name.as_str() == "file" || name.as_str().ends_with("-file")
 }
 
 fn read_wait(text: &str) -> Result<Wait, String> {

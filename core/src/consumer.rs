@@ -1,11 +1,13 @@
 //! The pods that services are made for, and whether they still need them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::annotation;
 use crate::plan::{InvalidPlan, Plan};
 use crate::pod;
+use crate::standing::Standing;
+use crate::waiting::Waiting;
 
 /// An injected pod, as far as its services are concerned.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,12 @@ pub struct Consumer {
     pub plan: Plan,
     /// Whether it still needs it.
     pub standing: Standing,
+    /// When its containers ended, if they have and their status says so.
+    pub ended_at: Option<Timestamp>,
+    /// Whether it led its job and has ended, so that the job is over.
+    pub concluded: bool,
+    /// How far its wait for its services is.
+    pub wait: Waiting,
 }
 
 /// Which pod.
@@ -46,30 +54,6 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// Whether a pod still needs its services.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Standing {
-    /// One of its regular containers runs, or may run again.
-    Live,
-    /// It is being deleted; if it is still there then, its node is taken for lost.
-    LiveUntil(Timestamp),
-    /// None of its regular containers can run again.
-    Ended(Ending),
-}
-
-/// How a pod ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ending {
-    /// All that counts exited with 0.
-    Completed,
-    /// Something that counts did not.
-    Failed,
-    /// It said so itself, before its status did.
-    Released,
-    /// It was deleted, and its node has been silent for too long since.
-    Lost,
-}
-
 /// A pod that carries our label cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidConsumer {
@@ -89,7 +73,8 @@ impl Consumer {
         let text =
             |pointer, what| pod::text(pod, pointer).map(str::to_owned).ok_or(InvalidConsumer::Missing(what));
         let plan = pod::annotation(pod, annotation::PLAN).ok_or(InvalidConsumer::Missing("plan"))?;
-        let created_at = timestamp(pod, "/metadata/creationTimestamp");
+        let created_at = pod::timestamp(pod, "/metadata/creationTimestamp");
+        let (plan, standing) = (Plan::read(plan)?, Standing::of(pod));
         let pod_ref = PodRef {
             namespace: text("/metadata/namespace", "namespace")?,
             name: text("/metadata/name", "name")?,
@@ -99,8 +84,11 @@ impl Consumer {
             owner: Owner::of(pod, &pod_ref),
             pod: pod_ref,
             created_at: created_at.ok_or(InvalidConsumer::Missing("creationTimestamp"))?,
-            plan: Plan::read(plan)?,
-            standing: Standing::of(pod),
+            ended_at: ended_at(pod),
+            concluded: plan.leads && standing.is_for_good(pod),
+            wait: Waiting::of(pod),
+            plan,
+            standing,
         })
     }
 }
@@ -108,17 +96,20 @@ impl Consumer {
 // === impl Owner ===
 
 impl Owner {
+    /// Reads an owner reference.
+    #[must_use]
+    pub fn read(reference: &Value) -> Option<Self> {
+        let text = |key: &str| Some(reference.get(key)?.as_str()?.to_owned());
+        Some(Self {
+            api_version: text("apiVersion")?,
+            kind: text("kind")?,
+            name: text("name")?,
+            uid: text("uid")?,
+        })
+    }
+
     fn of(pod: &Value, pod_ref: &PodRef) -> Self {
-        let controller = pod::controller(pod).and_then(|controller| {
-            let text = |key: &str| Some(controller.get(key)?.as_str()?.to_owned());
-            Some(Self {
-                api_version: text("apiVersion")?,
-                kind: text("kind")?,
-                name: text("name")?,
-                uid: text("uid")?,
-            })
-        });
-        controller.unwrap_or_else(|| Self {
+        pod::controller(pod).and_then(Self::read).unwrap_or_else(|| Self {
             api_version: "v1".to_owned(),
             kind: "Pod".to_owned(),
             name: pod_ref.name.clone(),
@@ -127,182 +118,8 @@ impl Owner {
     }
 }
 
-// === impl Standing ===
-
-impl Standing {
-    /// A pod's standing by its own status (design §3).
-    ///
-    /// A `deletionTimestamp` alone is not the end: the task may be writing its checkpoint, for all of its grace.
-    #[must_use]
-    pub fn of(pod: &Value) -> Self {
-        match pod::text(pod, "/status/phase") {
-            Some("Succeeded") => return Self::Ended(Ending::Completed),
-            Some("Failed") => return Self::Ended(Ending::Failed),
-            _ => {}
-        }
-        if let Some(ending) = containers_ended(pod) {
-            return Self::Ended(ending);
-        }
-        let restarts = pod::text(pod, "/spec/restartPolicy") != Some("Never");
-        let released = pod::annotation(pod, annotation::RELEASED);
-        // Where the pod may restart, the same pod may run again after its sidecar was told to stop.
-        if !restarts && released.is_some() && released == pod::text(pod, "/metadata/uid") {
-            return Self::Ended(Ending::Released);
-        }
-        // The API server's deletionTimestamp is when the grace ends.
-        match timestamp(pod, "/metadata/deletionTimestamp").map(|at| at.checked_add(LOST_AFTER)) {
-            Some(Ok(lost_at)) => Self::LiveUntil(lost_at),
-            Some(Err(_)) | None => Self::Live,
-        }
-    }
-
-    /// Whether the pod needs its services at `now`.
-    #[must_use]
-    pub fn is_live(self, now: Timestamp) -> bool {
-        match self {
-            Self::Live => true,
-            Self::LiveUntil(at) => now < at,
-            Self::Ended(_) => false,
-        }
-    }
-}
-
-/// How the pod ended by the status of its regular containers, if none of those that count can run again.
-///
-/// With restartPolicy `Never` that is all of them, or Flyte's primary container (the rest is ended with it).
-fn containers_ended(pod: &Value) -> Option<Ending> {
-    let containers = pod::list(pod, "/spec/containers");
-    // Rules of a container's own may run it again (KEP-5307): then only the pod's phase is certain.
-    if containers.iter().any(|container| container.get("restartPolicy").is_some()) {
-        return None;
-    }
-    let statuses = pod::list(pod, "/status/containerStatuses");
-    let exit_code = |name: &str| {
-        let status = statuses.iter().find(|status| pod::name(status) == Some(name))?;
-        status.pointer("/state/terminated/exitCode")?.as_i64()
-    };
-    let names: Vec<_> = containers.iter().filter_map(pod::name).collect();
-    let primary = pod::annotation(pod, PRIMARY).filter(|primary| names.contains(primary));
-    let counting = primary.map_or(names, |primary| vec![primary]);
-    let codes: Vec<i64> = counting.iter().map_while(|name| exit_code(name)).collect();
-    if codes.is_empty() || codes.len() < counting.len() {
-        return None;
-    }
-    let succeeded = codes.iter().all(|code| *code == 0);
-    match pod::text(pod, "/spec/restartPolicy") {
-        Some("Never") => Some(if succeeded { Ending::Completed } else { Ending::Failed }),
-        Some("OnFailure") if succeeded && primary.is_none() => Some(Ending::Completed),
-        _ => None,
-    }
-}
-
-fn timestamp(pod: &Value, pointer: &str) -> Option<Timestamp> {
-    pod::text(pod, pointer)?.parse().ok()
-}
-
-/// Flyte's annotation of the container whose end is the task's
-/// (flyteplugins `flytek8s/pod_helper.go`, `PrimaryContainerKey`).
-const PRIMARY: &str = "primary_container_name";
-/// How long after the end of its grace a pod that is still there counts as lost with its node.
-const LOST_AFTER: SignedDuration = SignedDuration::from_secs(60);
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn pod(restart_policy: &str, containers: &[&str], exits: &[(&str, i64)]) -> Value {
-        let status =
-            |(name, code): &(&str, i64)| json!({"name": name, "state": {"terminated": {"exitCode": code}}});
-        json!({
-            "metadata": {"name": "p", "namespace": "ns", "uid": "u"},
-            "spec": {
-                "restartPolicy": restart_policy,
-                "containers": containers.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
-            },
-            "status": {
-                "phase": "Running",
-                "containerStatuses": exits.iter().map(status).collect::<Vec<_>>(),
-            },
-        })
-    }
-
-    fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
-        let (parent, key) = pointer.rsplit_once('/').unwrap();
-        pod.pointer_mut(parent).unwrap()[key] = value;
-        pod
-    }
-
-    fn annotated(mut pod: Value, key: &str, value: &str) -> Value {
-        pod["metadata"]["annotations"][key] = json!(value);
-        pod
-    }
-
-    #[test]
-    fn a_phase_that_is_final_ends_it() {
-        let ended =
-            |phase: &str| Standing::of(&with(pod("Always", &["a"], &[]), "/status/phase", json!(phase)));
-        assert_eq!(ended("Succeeded"), Standing::Ended(Ending::Completed));
-        assert_eq!(ended("Failed"), Standing::Ended(Ending::Failed));
-        assert_eq!(ended("Unknown"), Standing::Live);
-    }
-
-    #[test]
-    fn with_never_the_end_of_all_containers_ends_it() {
-        assert_eq!(Standing::of(&pod("Never", &["a", "b"], &[("a", 0)])), Standing::Live);
-        let of = |b| Standing::of(&pod("Never", &["a", "b"], &[("a", 0), ("b", b)]));
-        assert_eq!(of(0), Standing::Ended(Ending::Completed));
-        assert_eq!(of(137), Standing::Ended(Ending::Failed));
-    }
-
-    #[test]
-    fn with_never_the_end_of_flytes_primary_ends_it() {
-        let primary =
-            |exits| Standing::of(&annotated(pod("Never", &["primary", "b"], exits), PRIMARY, "primary"));
-        assert_eq!(primary(&[("b", 0)]), Standing::Live);
-        assert_eq!(primary(&[("primary", 1)]), Standing::Ended(Ending::Failed));
-        let unknown = annotated(pod("Never", &["a"], &[]), PRIMARY, "nobody");
-        assert_eq!(Standing::of(&unknown), Standing::Live);
-    }
-
-    #[test]
-    fn with_on_failure_only_success_ends_it() {
-        assert_eq!(Standing::of(&pod("OnFailure", &["a"], &[("a", 1)])), Standing::Live);
-        assert_eq!(Standing::of(&pod("OnFailure", &["a"], &[("a", 0)])), Standing::Ended(Ending::Completed));
-        assert_eq!(Standing::of(&pod("Always", &["a"], &[("a", 0)])), Standing::Live);
-    }
-
-    #[test]
-    fn a_containers_own_restart_rules_leave_only_the_phase() {
-        let mut restarting = pod("Never", &["a"], &[("a", 1)]);
-        restarting["spec"]["containers"][0]["restartPolicy"] = json!("OnFailure");
-        assert_eq!(Standing::of(&restarting), Standing::Live);
-    }
-
-    #[test]
-    fn a_release_counts_only_for_this_pod_and_where_nothing_restarts() {
-        let released =
-            |policy, uid| Standing::of(&annotated(pod(policy, &["a"], &[]), annotation::RELEASED, uid));
-        assert_eq!(released("Never", "u"), Standing::Ended(Ending::Released));
-        assert_eq!(released("Never", "another"), Standing::Live);
-        assert_eq!(released("OnFailure", "u"), Standing::Live);
-    }
-
-    #[test]
-    fn a_pod_being_deleted_works_on_until_its_node_is_lost() {
-        let deleted =
-            with(pod("Never", &["a"], &[]), "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
-        let standing = Standing::of(&deleted);
-        let lost_at: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
-        assert_eq!(standing, Standing::LiveUntil(lost_at));
-        assert!(standing.is_live("2026-01-01T00:00:59Z".parse().unwrap()));
-        assert!(!standing.is_live(lost_at));
-    }
-
-    #[test]
-    fn a_pod_without_statuses_has_not_ended() {
-        assert_eq!(Standing::of(&json!({})), Standing::Live);
-        assert_eq!(Standing::of(&pod("Never", &[], &[])), Standing::Live);
-    }
+/// When the last of its containers ended.
+fn ended_at(pod: &Value) -> Option<Timestamp> {
+    let statuses = pod::list(pod, "/status/containerStatuses").iter();
+    statuses.filter_map(|status| pod::timestamp(status, "/state/terminated/finishedAt")).max()
 }

@@ -24,6 +24,24 @@ pub struct InvalidSpan(String);
 // === impl Span ===
 
 impl Span {
+    /// So many minutes, up to a year.
+    pub(crate) const fn minutes(minutes: u32) -> Self {
+        let seconds = minutes as u64 * 60;
+        Self(if seconds == 0 {
+            1
+        } else if seconds > LONGEST_SECONDS {
+            LONGEST_SECONDS
+        } else {
+            seconds
+        })
+    }
+
+    /// In seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+
     /// As the standard library has it.
     #[must_use]
     pub fn as_duration(self) -> Duration {

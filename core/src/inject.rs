@@ -4,17 +4,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::annotation::{self, Carried, MOST_BYTES, PREFIX};
-use crate::ask::{self, Ask, Hold, OnFailure, ServiceAsk, Source, Wait};
+use crate::ask::{self, Ask, Hold, Lifetime, ServiceAsk, Source, Wait};
+use crate::compose::{self, Composer, compose};
+use crate::container;
 use crate::dns::Naming;
-use crate::endpoint;
-use crate::injection::{EnvVar, Injection};
+use crate::holder::{self, Holder};
+use crate::injection::Injection;
 use crate::installation::Installation;
 use crate::key::{Key, PodId, Scope};
 use crate::plan::{self, Plan, PlannedService};
 use crate::pod;
 use crate::problem::{Problem, Problems};
 use crate::settings::Settings;
-use crate::sidecar;
+
+pub use crate::compose::ENV;
 
 /// A pod on its way in.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,8 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DenyReason {
+    /// It makes sense, and cannot work with what is there.
+    Contradiction,
     /// What only admission writes was on the pod already.
     Forged,
     /// The annotations make no sense.
@@ -107,10 +112,12 @@ fn decide(
         };
     }
     let ask = ask::read(&carried, settings).map_err(invalid)?;
-    check_available(&ask).map_err(invalid)?;
     let naming = check_pod(request, &carried, installation)?;
-    let plan = plan(request, &carried, &ask, settings)?;
-    compose(request, &ask, &plan, &naming, installation)
+    let plan = plan(request, &carried, &ask, &naming, settings)?;
+    let composer = Composer { request, ask: &ask, plan: &plan, naming: &naming, settings, installation };
+    let (injection, warnings) = compose(&composer);
+    check_labels(&carried, &injection)?;
+    Ok(Decision::Inject { injection, warnings })
 }
 
 /// Before anything is parsed.
@@ -133,36 +140,24 @@ fn check_outputs(carried: &Carried<'_>) -> Result<(), Refusal> {
         return Err(forged(annotation::CONSUMER, copied));
     }
     match (carried.consumer, carried.id, carried.plan) {
-        (None, None, None) | (Some("true"), Some(_), Some(_)) => Ok(()),
+        (Some("true"), Some(_), Some(_)) => Ok(()),
         (Some(_), _, _) => Err(forged(annotation::CONSUMER, copied)),
         (None, Some(_), _) => Err(forged(annotation::ID, copied)),
         (None, None, Some(_)) => Err(forged(annotation::PLAN, copied)),
+        (None, None, None) => match carried.labels.first() {
+            Some((label, _)) => Err(forged(label, copied)),
+            None => Ok(()),
+        },
     }
 }
 
-/// What this version reads but does not do yet is refused rather than ignored.
-fn check_available(ask: &Ask) -> Result<(), Vec<Problem>> {
-    let mut problems = Problems::default();
-    let mut refuse = |key: &str, what: &str| {
-        problems.push(format!("{PREFIX}{key}"), format!("{what} is not available in this version"));
-    };
-    if ask.hold == Hold::Scheduling {
-        refuse("hold", "scheduling");
-    }
-    if matches!(ask.wait, Wait::Until(_)) {
-        refuse("wait", "a deadline");
-    }
-    for service in &ask.services {
-        if let Source::Made { scope, lifetime, .. } = &service.source {
-            if *scope != Scope::Task {
-                refuse("scope", &scope.to_string());
-            }
-            if lifetime.on_failure != OnFailure::Delete {
-                refuse("on-failure", "retain");
-            }
-        }
-    }
-    problems.or_else(())
+/// A pod carries the labels that its plan gives, and no others of ours: by them it would be let through to services
+/// that were not promised to it.
+fn check_labels(carried: &Carried<'_>, injection: &Injection) -> Result<(), Refusal> {
+    let foreign = carried.labels.iter().find(|(key, _)| !injection.labels.contains_key(*key));
+    foreign.map_or(Ok(()), |(key, _)| {
+        Err(forged(key, "is not what the pod's annotations give; create the pod without it"))
+    })
 }
 
 /// Whether the pod can have a data service at all, and by which names it can reach it.
@@ -173,7 +168,7 @@ fn check_pod(
 ) -> Result<Naming, Refusal> {
     let mut problems = Problems::default();
     if carried.plan.is_none() {
-        for name in sidecar::taken_names(request.pod) {
+        for name in container::taken_names(request.pod) {
             problems.push(
                 format!("container or volume {name:?}"),
                 "names that start with \"dataservice-\" are for what admission adds; choose another",
@@ -193,125 +188,89 @@ fn plan(
     request: Request<'_>,
     carried: &Carried<'_>,
     ask: &Ask,
+    naming: &Naming,
     settings: &Settings,
 ) -> Result<Plan, Refusal> {
     let id = match carried.id {
         None => PodId::from_request_uid(request.uid),
         Some(id) => id.parse().map_err(|error| forged(annotation::ID, &format!("{error}")))?,
     };
-    let services =
-        ask.services.iter().filter_map(|service| planned(service, request.namespace, &id, settings));
-    let plan =
-        Plan { version: plan::VERSION, services: services.collect(), id, wait: ask.wait, hold: ask.hold };
-    match carried.plan {
-        Some(there) if Plan::read(there).ok().as_ref() != Some(&plan) => {
-            Err(forged(annotation::PLAN, "is not what the pod's annotations give; create the pod without it"))
-        }
-        Some(_) | None => Ok(plan),
-    }
+    let wait = match ask.wait {
+        Wait::None => None,
+        Wait::Ready => Some(settings.default_wait),
+        Wait::Until(span) => Some(span),
+    };
+    let services = planned(request, ask, &id, settings).map_err(invalid)?;
+    let mut plan = Plan {
+        version: plan::VERSION,
+        gated: wait.is_some() && !services.is_empty() && is_held_unplaced(request.pod, ask, settings),
+        listed: false,
+        services,
+        wait,
+        leads: holder::leads(request.pod),
+        id,
+    };
+    plan.listed = compose::is_too_long(request.pod, ask, &plan, naming);
+    let Some(there) = carried.plan else { return Ok(plan) };
+    let there = Plan::read(there).map_err(|_| foreign_plan())?;
+    // These hang on what other webhooks may have changed since: a pod that was here before keeps its answer.
+    let kept = Plan { gated: there.gated, listed: there.listed, ..plan };
+    if kept == there { Ok(kept) } else { Err(foreign_plan()) }
 }
 
-fn planned(service: &ServiceAsk, namespace: &str, id: &PodId, settings: &Settings) -> Option<PlannedService> {
+fn foreign_plan() -> Refusal {
+    forged(annotation::PLAN, "is not what the pod's annotations give; create the pod without it")
+}
+
+/// A pod whose node is chosen already may have no scheduling gate (the API server answers 422).
+fn is_held_unplaced(pod: &Value, ask: &Ask, settings: &Settings) -> bool {
+    let is_placed = pod::text(pod, "/spec/nodeName").is_some_and(|node| !node.is_empty());
+    ask.hold.unwrap_or(settings.default_hold) == Hold::Scheduling && !is_placed
+}
+
+fn planned(
+    request: Request<'_>,
+    ask: &Ask,
+    id: &PodId,
+    settings: &Settings,
+) -> Result<Vec<PlannedService>, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let planned = ask.services.iter().filter_map(|service| {
+        let Source::Made { scope, .. } = &service.source else { return None };
+        let holder = Holder::of(*scope, request.pod, id);
+        let holder = problems.note(&format!("{PREFIX}scope"), holder)?;
+        planned_service(service, request.namespace, &holder, settings)
+    });
+    let planned = planned.collect();
+    problems.or_else(planned)
+}
+
+fn planned_service(
+    service: &ServiceAsk,
+    namespace: &str,
+    holder: &Holder,
+    settings: &Settings,
+) -> Option<PlannedService> {
     let Source::Made { spec, scope, lifetime } = &service.source else { return None };
-    let key = Key::of_pod(namespace, id, &service.name);
+    let key = Key::new(*scope, namespace, holder, &service.name);
     let hash = spec.digest();
     let mut spec = spec.as_ref().clone();
     spec.pod_template = spec.pod_template.or_else(|| settings.default_pod_template.clone());
+    let keep_warm = match scope {
+        Scope::Task => None,
+        Scope::Execution | Scope::Namespace => Some(lifetime.keep_warm.unwrap_or(settings.default_keep_warm)),
+    };
     Some(PlannedService {
         name: service.name.clone(),
-        object: key.object(&service.name),
+        object: key.object(*scope, &service.name),
         key,
         scope: *scope,
         spec,
         default_resources: settings.default_resources.clone(),
         hash,
-        lifetime: *lifetime,
+        lifetime: Lifetime { keep_warm, ..*lifetime },
+        isolated: settings.isolate,
     })
-}
-
-fn compose(
-    request: Request<'_>,
-    ask: &Ask,
-    plan: &Plan,
-    naming: &Naming,
-    installation: &Installation,
-) -> Result<Decision, Refusal> {
-    let env = environment(ask, plan, naming);
-    let containers = containers(request.pod).count();
-    let bytes = containers * env.iter().map(|var| var.name.len() + var.value.len()).sum::<usize>();
-    if bytes > MOST_ENV_BYTES || env.iter().any(|var| var.value.len() > MOST_VALUE_BYTES) {
-        let reason = format!(
-            "the endpoints are {bytes} bytes in {containers} containers; allowed: {MOST_ENV_BYTES} in all and \
-             {MOST_VALUE_BYTES} in one variable; ask for fewer replicas"
-        );
-        return Err(invalid(vec![Problem::new(format!("{PREFIX}replicas"), reason)]));
-    }
-    let mut warnings = ask.warnings.clone();
-    warnings.extend(own_values(request.pod, &env));
-    let makes_something = !plan.services.is_empty();
-    let injection = Injection {
-        annotations: [(annotation::PLAN.to_owned(), plan.to_text())].into(),
-        labels: [
-            (annotation::CONSUMER.to_owned(), "true".to_owned()),
-            (annotation::ID.to_owned(), plan.id.to_string()),
-        ]
-        .into(),
-        env,
-        init_containers: makes_something
-            .then(|| sidecar::container(installation, request.pod))
-            .into_iter()
-            .collect(),
-        volumes: makes_something.then(sidecar::token_volume).into_iter().collect(),
-    };
-    Ok(Decision::Inject { injection, warnings })
-}
-
-/// `MY_DATASERVICES`, and one variable for each service where there are several.
-fn environment(ask: &Ask, plan: &Plan, naming: &Naming) -> Vec<EnvVar> {
-    let mut made = plan.services.iter();
-    let each: Vec<_> = ask
-        .services
-        .iter()
-        .map(|service| {
-            let object = match &service.source {
-                Source::Existing(object) => object.as_str(),
-                Source::Made { .. } => made.next().map_or("", |planned| planned.object.as_str()),
-            };
-            let value = endpoint::joined(object, service.replicas, service.port, naming);
-            EnvVar { name: format!("{ENV}_{}", service.name.to_env()), value }
-        })
-        .collect();
-    let all = each.iter().map(|var| var.value.as_str()).collect::<Vec<_>>().join(" ");
-    let all = EnvVar { name: ENV.to_owned(), value: all };
-    let each = if each.len() > 1 { each } else { Vec::new() };
-    std::iter::once(all).chain(each).collect()
-}
-
-/// A warning for each container in which the user has set one of the variables to something else.
-fn own_values(pod: &Value, env: &[EnvVar]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for container in containers(pod) {
-        for var in pod::list(container, "/env") {
-            let ours = env.iter().find(|ours| pod::name(var) == Some(&ours.name));
-            if let Some(ours) = ours.filter(|ours| pod::text(var, "/value") != Some(&ours.value)) {
-                let container = pod::name(container).unwrap_or_default();
-                warnings.push(format!(
-                    "container {container:?} sets {} itself, and that value stands; the data service's endpoints \
-                     are: {}",
-                    ours.name, ours.value
-                ));
-            }
-        }
-    }
-    warnings
-}
-
-/// The user's containers, init containers included.
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
-    ["/spec/initContainers", "/spec/containers"]
-        .into_iter()
-        .flat_map(|list| pod::list(pod, list))
-        .filter(|container| !crate::patch::is_ours(container))
 }
 
 fn invalid(problems: Vec<Problem>) -> Refusal {
@@ -340,10 +299,3 @@ impl std::fmt::Display for Refusal {
         }
     }
 }
-
-/// The variable that holds every endpoint.
-pub const ENV: &str = "MY_DATASERVICES";
-/// Half of what the kernel takes as one string (128 KiB).
-const MOST_VALUE_BYTES: usize = 64 * 1024;
-/// A sixth of what etcd takes as one object (1.5 MiB), managedFields and the rest of the pod considered.
-const MOST_ENV_BYTES: usize = 256 * 1024;

@@ -20,6 +20,10 @@ pub struct Injection {
     pub env: Vec<EnvVar>,
     /// Containers appended to `initContainers`; their names start with `dataservice-`.
     pub init_containers: Vec<Value>,
+    /// Scheduling gates; their names have our prefix.
+    pub scheduling_gates: Vec<Value>,
+    /// Mounts in the user's containers and init containers, of volumes whose names start with `dataservice-`.
+    pub volume_mounts: Vec<Value>,
     /// Volumes; their names start with `dataservice-`.
     pub volumes: Vec<Value>,
 }

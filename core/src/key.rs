@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::annotation;
+use crate::annotation::USES;
+use crate::holder::Holder;
 use crate::name::ServiceName;
 
 /// Who shares a service.
@@ -105,10 +106,10 @@ impl fmt::Display for PodId {
 // === impl Key ===
 
 impl Key {
-    /// The key of a service that one pod has for itself.
+    /// The key of the service that `holder` has by this name.
     #[must_use]
-    pub fn of_pod(namespace: &str, id: &PodId, name: &ServiceName) -> Self {
-        Self(format!("{}/{namespace}/pod:{id}/{name}", Scope::Task))
+    pub fn new(scope: Scope, namespace: &str, holder: &Holder, name: &ServiceName) -> Self {
+        Self(format!("{scope}/{namespace}/{holder}/{name}"))
     }
 
     /// The key as text.
@@ -117,12 +118,20 @@ impl Key {
         &self.0
     }
 
-    /// The label selector that finds every pod that may have been promised the service of this key.
+    /// Whether one pod alone can ever have it, so that nobody else can come while that pod's service is closed.
     #[must_use]
-    pub fn consumers(&self) -> String {
-        let holder = self.0.split('/').nth(2).and_then(|holder| holder.strip_prefix("pod:"));
-        let consumer = format!("{}=true", annotation::CONSUMER);
-        holder.map_or_else(|| consumer.clone(), |id| format!("{consumer},{}={id}", annotation::ID))
+    pub fn is_one_pods(&self) -> bool {
+        self.holder().starts_with("pod:")
+    }
+
+    /// The uid of the controller that its pods share, if that is what makes them share.
+    #[must_use]
+    pub fn controller(&self) -> Option<&str> {
+        self.holder().strip_prefix("controller:")
+    }
+
+    fn holder(&self) -> &str {
+        self.0.split('/').nth(2).unwrap_or_default()
     }
 
     /// The whole key's hash, good as a label's value.
@@ -131,10 +140,14 @@ impl Key {
         hash(&["key", &self.0], 32)
     }
 
-    /// What the objects of this key are called: the service's name and eight characters of the key's hash.
+    /// What the objects of this key are called: the service's name and eight characters of the key's hash; in scope
+    /// `namespace` the name alone, by which everybody knows it.
     #[must_use]
-    pub fn object(&self, name: &ServiceName) -> ServiceObject {
-        ServiceObject(format!("{name}-{}", hash(&["key", &self.0], 8)))
+    pub fn object(&self, scope: Scope, name: &ServiceName) -> ServiceObject {
+        match scope {
+            Scope::Task | Scope::Execution => ServiceObject(format!("{name}-{}", hash(&["key", &self.0], 8))),
+            Scope::Namespace => ServiceObject(name.to_string()),
+        }
     }
 }
 
@@ -151,6 +164,13 @@ impl ServiceObject {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The label that every pod carries which was promised the service: by it they are listed, and let through by a
+    /// NetworkPolicy. (At most 63 characters after the slash, RFC 1123.)
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{USES}{}", self.0)
     }
 }
 
@@ -209,34 +229,39 @@ mod tests {
         }
     }
 
+    fn own(namespace: &str, request: &str, name: &str) -> Key {
+        let holder = Holder::Pod(PodId::from_request_uid(request));
+        Key::new(Scope::Task, namespace, &holder, &name.parse().unwrap())
+    }
+
     #[test]
-    fn an_objects_name_fits_a_statefulset() {
-        let id = PodId::from_request_uid("x");
+    fn an_objects_name_fits_a_statefulset_and_its_label_a_label() {
         let name: ServiceName = "a".repeat(40).parse().unwrap();
-        let object = Key::of_pod("ns", &id, &name).object(&name);
+        let object = own("ns", "x", name.as_str()).object(Scope::Task, &name);
         assert!(object.as_str().len() <= 52, "{object}");
+        assert!(object.label().split_once('/').unwrap().1.len() <= 63);
     }
 
     #[test]
-    fn the_consumers_of_a_pods_own_service_are_found_by_its_id() {
-        let id = PodId::from_request_uid("x");
-        let key = Key::of_pod("ns", &id, &ServiceName::default());
-        assert_eq!(
-            key.consumers(),
-            format!("dataservice.flyte.org/consumer=true,dataservice.flyte.org/id={id}")
-        );
+    fn a_namespaces_service_is_called_by_its_name() {
+        let name: ServiceName = "cache".parse().unwrap();
+        let key = Key::new(Scope::Namespace, "ns", &Holder::Namespace, &name);
+        assert_eq!(key.object(Scope::Namespace, &name).as_str(), "cache");
     }
 
     #[test]
-    fn namespace_pod_and_name_each_make_another_service() {
-        let (a, b) = (PodId::from_request_uid("a"), PodId::from_request_uid("b"));
-        let (x, y): (ServiceName, ServiceName) = ("x".parse().unwrap(), "y".parse().unwrap());
-        let keys = [
-            Key::of_pod("ns", &a, &x),
-            Key::of_pod("ns", &b, &x),
-            Key::of_pod("ns", &a, &y),
-            Key::of_pod("ns2", &a, &x),
-        ];
+    fn a_key_says_whether_others_can_come() {
+        assert!(own("ns", "x", "a").is_one_pods());
+        let name = ServiceName::default();
+        let job = Key::new(Scope::Task, "ns", &Holder::Controller("u".to_owned()), &name);
+        assert_eq!((job.is_one_pods(), job.controller()), (false, Some("u")));
+        let shared = Key::new(Scope::Namespace, "ns", &Holder::Namespace, &name);
+        assert_eq!((shared.is_one_pods(), shared.controller()), (false, None));
+    }
+
+    #[test]
+    fn namespace_holder_and_name_each_make_another_service() {
+        let keys = [own("ns", "a", "x"), own("ns", "b", "x"), own("ns", "a", "y"), own("ns2", "a", "x")];
         let digests: std::collections::BTreeSet<_> = keys.iter().map(Key::digest).collect();
         assert_eq!(digests.len(), keys.len());
     }

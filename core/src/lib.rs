@@ -8,17 +8,22 @@
 //!   which [`patch`] turns into an add-only JSON Patch;
 //! * [`plan`] is what admission tells the controller, on the pod;
 //! * [`reconcile`] decides what has to be done so that the services match their [`consumer`]s, and
-//!   [`render`] writes the objects.
+//!   [`render`] writes the objects;
+//! * [`progress`] says how far they are, and [`usher`] what has to be done with the pods that wait for them.
 
 #![forbid(unsafe_code)]
 
 pub mod annotation;
 pub mod ask;
+mod compose;
 pub mod consumer;
+pub mod container;
+pub mod contradiction;
 pub mod dns;
 pub mod duration;
 pub mod endpoint;
 mod field;
+pub mod holder;
 pub mod image;
 pub mod inject;
 pub mod injection;
@@ -29,11 +34,17 @@ pub mod patch;
 pub mod plan;
 pub mod pod;
 pub mod problem;
+pub mod progress;
 pub mod quantity;
 pub mod reconcile;
 pub mod record;
+pub mod release;
 pub mod render;
 pub mod resources;
+pub mod server;
 pub mod settings;
-pub mod sidecar;
 pub mod spec;
+pub mod standing;
+pub mod trouble;
+pub mod usher;
+pub mod waiting;

@@ -43,12 +43,21 @@ pub fn patch(pod: &Value, injection: &Injection) -> Result<Patch, Error> {
     for list in ["initContainers", "containers"] {
         for (index, container) in pod::list(pod, &format!("/spec/{list}")).iter().enumerate() {
             if !is_ours(container) {
-                add_env(container, &["spec", list, &index.to_string()], &injection.env, &mut operations);
+                let path = ["spec", list, &index.to_string()];
+                add_env(container, &path, &injection.env, &mut operations);
+                append(
+                    container,
+                    &[&path[..], &["volumeMounts"]].concat(),
+                    &injection.volume_mounts,
+                    &mut operations,
+                );
             }
         }
     }
-    append(pod, "initContainers", &injection.init_containers, &mut operations);
-    append(pod, "volumes", &injection.volumes, &mut operations);
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    append(spec, &["spec", "initContainers"], &injection.init_containers, &mut operations);
+    append(spec, &["spec", "schedulingGates"], &injection.scheduling_gates, &mut operations);
+    append(spec, &["spec", "volumes"], &injection.volumes, &mut operations);
     Ok(Patch(operations))
 }
 
@@ -93,17 +102,17 @@ fn add_env(container: &Value, path: &[&str], env: &[EnvVar], operations: &mut Ve
     }
 }
 
-/// Appends to `spec`'s list `field` what it does not have by name.
-fn append(pod: &Value, field: &'static str, items: &[Value], operations: &mut Vec<PatchOperation>) {
-    let present = pod.pointer(&format!("/spec/{field}")).and_then(Value::as_array);
+/// Appends to the list at `path`, whose last part is a field of `parent`, what it does not have by name.
+fn append(parent: &Value, path: &[&str], items: &[Value], operations: &mut Vec<PatchOperation>) {
+    let present = path.last().and_then(|field| parent.get(field)).and_then(Value::as_array);
     let has = |item: &Value| {
         present.is_some_and(|list| list.iter().any(|there| pod::name(there) == pod::name(item)))
     };
     let missing: Vec<_> = items.iter().filter(|item| !has(item)).cloned().collect();
     if present.is_some() {
-        operations.extend(missing.into_iter().map(|item| add(&["spec", field, "-"], item)));
+        operations.extend(missing.into_iter().map(|item| add(&[path, &["-"]].concat(), item)));
     } else if !missing.is_empty() {
-        operations.push(add(&["spec", field], Value::Array(missing)));
+        operations.push(add(path, Value::Array(missing)));
     }
 }
 
@@ -123,11 +132,13 @@ fn check_names(injection: &Injection) -> Result<(), Error> {
     injection.annotations.keys().try_for_each(|key| check("annotation", key, PREFIX))?;
     injection.labels.keys().try_for_each(|key| check("label", key, PREFIX))?;
     injection.env.iter().try_for_each(|var| check("variable", &var.name, ENV_MARK))?;
-    let named = |kind, list: &[Value]| {
-        list.iter().try_for_each(|item| check(kind, pod::name(item).unwrap_or_default(), OBJECT_MARK))
+    let named = |kind, list: &[Value], mark| {
+        list.iter().try_for_each(|item| check(kind, pod::name(item).unwrap_or_default(), mark))
     };
-    named("init container", &injection.init_containers)?;
-    named("volume", &injection.volumes)
+    named("init container", &injection.init_containers, OBJECT_MARK)?;
+    named("scheduling gate", &injection.scheduling_gates, PREFIX)?;
+    named("volume mount", &injection.volume_mounts, OBJECT_MARK)?;
+    named("volume", &injection.volumes, OBJECT_MARK)
 }
 
 fn add(path: &[&str], value: Value) -> PatchOperation {

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::{Hold, Lifetime, Wait};
+use crate::ask::Lifetime;
+use crate::duration::Span;
 use crate::key::{Key, PodId, Scope, ServiceObject};
 use crate::name::ServiceName;
 use crate::resources::Resources;
@@ -20,12 +21,18 @@ pub struct Plan {
     pub id: PodId,
     /// The services that are made for it; those that were there already are not among them.
     pub services: Vec<PlannedService>,
-    /// What the task waits for.
-    #[serde(default)]
-    pub wait: Wait,
-    /// Where it waits.
-    #[serde(default)]
-    pub hold: Hold,
+    /// How long the pod waits for its services after their last progress; not at all where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Span>,
+    /// Whether it is not even placed before they are ready.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gated: bool,
+    /// Whether its endpoints are in files, being too long for its environment.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub listed: bool,
+    /// Whether its end is the end of its job.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leads: bool,
 }
 
 /// One service that is made for a pod.
@@ -50,6 +57,9 @@ pub struct PlannedService {
     /// How long it outlives its consumers.
     #[serde(default)]
     pub lifetime: Lifetime,
+    /// Whether only its consumers may reach it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub isolated: bool,
 }
 
 /// A pod's plan cannot be understood.
@@ -88,4 +98,9 @@ impl Plan {
         // Strings, numbers and maps with string keys: nothing here can fail.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }

@@ -1,10 +1,16 @@
 //! Small views of a pod as JSON.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// The annotations whose values are text.
 pub(crate) fn annotations(pod: &Value) -> impl Iterator<Item = (&str, &str)> {
     texts(pod, "/metadata/annotations")
+}
+
+/// The labels whose values are text.
+pub(crate) fn labels(pod: &Value) -> impl Iterator<Item = (&str, &str)> {
+    texts(pod, "/metadata/labels")
 }
 
 /// An annotation's value.
@@ -25,6 +31,11 @@ pub(crate) fn text<'a>(pod: &'a Value, pointer: &str) -> Option<&'a str> {
 /// A list anywhere in the pod, by JSON pointer; what is missing or `null` is empty.
 pub(crate) fn list<'a>(pod: &'a Value, pointer: &str) -> &'a [Value] {
     pod.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A moment anywhere in the pod, by JSON pointer.
+pub(crate) fn timestamp(pod: &Value, pointer: &str) -> Option<Timestamp> {
+    text(pod, pointer)?.parse().ok()
 }
 
 /// A value's `name`.

@@ -2,13 +2,25 @@
 //!
 //! One service at a time, and every time from nothing: the answer depends on the consumers, on what is there and
 //! on the time, never on what was done before. A missed event, a restart or a second replica changes nothing.
+//!
+//! A service that others may come for while it is closed is closed in two phases (design §3): its record is marked, by
+//! compare-and-swap; its consumers are listed; it is deleted in the version that was marked, or the mark is taken off.
+//! Who comes before the list is found by it; who comes after it sees the mark, and waits.
+
+mod close;
+mod keep;
+mod observed;
 
 use jiff::Timestamp;
 
-use crate::consumer::{Consumer, Owner, PodRef, Standing};
+use crate::consumer::{Consumer, Owner, PodRef};
 use crate::key::Key;
 use crate::plan::PlannedService;
-use crate::record::{self, Instance, Record};
+use crate::record::Record;
+use crate::standing::Standing;
+
+pub use self::close::{HELD_FOR_UNREADABLE, Job};
+pub use self::observed::{Kind, Object, Observed};
 
 /// A consumer's claim to one of the services it was promised.
 #[derive(Clone, Copy, Debug)]
@@ -24,43 +36,14 @@ pub struct Claim<'a> {
 pub enum Knowledge {
     /// They come from watches, which may be behind each other: a consumer may be missing.
     Watched,
-    /// They were listed from the API server just now.
-    Listed,
-}
-
-/// What is there under a service's name. Objects that are not ours are not seen here; creating beside them fails.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Observed {
-    /// The StatefulSet.
-    pub stateful_set: Option<Object>,
-    /// The headless Service.
-    pub service: Option<Object>,
-}
-
-/// An object of ours.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Object {
-    /// Its uid.
-    pub uid: String,
-    /// What it says of itself.
-    pub record: Record,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-}
-
-/// The kinds of object that a service consists of.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Kind {
-    /// The servers.
-    StatefulSet,
-    /// Their names.
-    Service,
+    /// They were listed from the API server just now, and so was the controller that they share, if they do.
+    Confirmed(Job),
 }
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Nobody here claims the service, and watches may be behind: list its consumers and ask again.
+    /// Before the service is closed: list its consumers, look at the controller that they share, and ask again.
     Confirm,
     /// Make what is missing.
     Create {
@@ -69,12 +52,14 @@ pub enum Action {
         /// The objects to make.
         kinds: Vec<Kind>,
     },
-    /// Delete one object, if it still has this uid.
+    /// Delete one object, if it is still this one.
     Delete {
         /// Which object.
         kind: Kind,
         /// Its uid.
         uid: String,
+        /// Its version, where it must not have changed since.
+        resource_version: Option<String>,
     },
     /// Tell a pod why it does not get the service.
     Refuse {
@@ -83,8 +68,27 @@ pub enum Action {
         /// Why.
         cause: Refusal,
     },
+    /// Mark a pod as one that needs its services no more: the leader of its job has ended.
+    Release(PodRef),
     /// Ask again then, though nothing has changed.
     Revisit(Timestamp),
+    /// Change what the StatefulSet says of itself, if it has not changed since.
+    Update(Box<Update>),
+}
+
+/// A change of a StatefulSet's record and owners.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// The StatefulSet's uid.
+    pub uid: String,
+    /// Its version: nobody may have changed it since.
+    pub resource_version: String,
+    /// What it says from now on.
+    pub record: Record,
+    /// Whether it has owners already.
+    pub has_owners: bool,
+    /// Who owns it besides.
+    pub owners: Vec<Owner>,
 }
 
 /// What a service is made from.
@@ -106,8 +110,16 @@ pub struct Creation {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// It runs already, for the same key and from another specification.
-    #[error("its specification differs from that of the service that is there, key {0}")]
-    OtherSpec(Key),
+    #[error(
+        "all who share the key {key} must ask for the same, and this pod asks for something else than the service that \
+         is there: {differences}"
+    )]
+    OtherSpec {
+        /// The key that both share.
+        key: Key,
+        /// What differs.
+        differences: String,
+    },
     /// The name is that of another key's service: eight characters of hash met.
     #[error("its name is taken by the service with the key {0}")]
     OtherKey(Key),
@@ -121,105 +133,57 @@ pub fn reconcile(
     knowledge: Knowledge,
     now: Timestamp,
 ) -> Vec<Action> {
+    let released = close::released_by_their_leader(claims, now);
+    if !released.is_empty() {
+        // They have ended when the mark is seen on them.
+        return released;
+    }
     let mut live: Vec<_> = claims.iter().filter(|claim| claim.consumer.standing.is_live(now)).collect();
     live.sort_by_key(|claim| (claim.consumer.created_at, &claim.consumer.pod.uid));
-    match live.split_first() {
-        None if claims.is_empty() && knowledge == Knowledge::Watched => {
-            observed.any().then_some(Action::Confirm).into_iter().collect()
-        }
-        None => close(observed),
-        Some((first, _)) => keep(first, &live, observed),
-    }
-}
-
-/// Nobody needs it: delete what is there.
-fn close(observed: &Observed) -> Vec<Action> {
-    observed
-        .objects()
-        .filter(|(_, object)| !object.deleting)
-        .map(|(kind, object)| Action::Delete { kind, uid: object.uid.clone() })
-        .collect()
-}
-
-/// Somebody needs it: make what is missing, and say who cannot share it.
-fn keep(first: &Claim<'_>, live: &[&Claim<'_>], observed: &Observed) -> Vec<Action> {
-    let there = observed.objects().next().map(|(_, object)| &object.record);
-    let record = there.cloned().unwrap_or_else(|| Record {
-        version: record::VERSION,
-        key: first.service.key.clone(),
-        scope: first.service.scope,
-        hash: first.service.hash.clone(),
-        instance: Instance::of_creator(&first.consumer.pod.uid),
-    });
-    let (sharing, refused): (Vec<&Claim<'_>>, Vec<&Claim<'_>>) =
-        live.iter().copied().partition(|claim| refusal(claim, &record).is_none());
-    let refusals = refused.into_iter().filter_map(|claim| {
-        Some(Action::Refuse { pod: claim.consumer.pod.clone(), cause: refusal(claim, &record)? })
-    });
-    let revisits = live.iter().filter_map(|claim| match claim.consumer.standing {
-        Standing::LiveUntil(at) => Some(at),
-        Standing::Live | Standing::Ended(_) => None,
-    });
-    let revisit = revisits.min().map(Action::Revisit);
-    complete(&sharing, &record, observed).into_iter().chain(refusals).chain(revisit).collect()
-}
-
-/// Makes what is missing for `sharing`; what is half of another making is deleted first.
-fn complete(sharing: &[&Claim<'_>], record: &Record, observed: &Observed) -> Vec<Action> {
-    let Some(first) = sharing.first() else { return Vec::new() };
-    if observed.objects().any(|(_, object)| object.deleting) {
-        // Its deletion is seen when it is done; the name is free then.
-        return Vec::new();
-    }
-    let strangers = observed.objects().filter(|(_, object)| object.record.instance != record.instance);
-    let deletions: Vec<_> =
-        strangers.map(|(kind, object)| Action::Delete { kind, uid: object.uid.clone() }).collect();
-    if !deletions.is_empty() {
-        return deletions;
-    }
-    let kinds = observed.missing();
-    if kinds.is_empty() {
-        return Vec::new();
-    }
-    let mut owners: Vec<_> = sharing.iter().map(|claim| claim.consumer.owner.clone()).collect();
-    owners.sort();
-    owners.dedup();
-    let creation = Creation {
-        service: first.service.clone(),
-        namespace: first.consumer.pod.namespace.clone(),
-        record: record.clone(),
-        owners,
-        consumers: sharing.iter().map(|claim| claim.consumer.pod.clone()).collect(),
+    let made = live.first().map(|first| Record::of(first.service, &first.consumer.pod.uid));
+    let Some(record) = observed.record_for(&live).cloned().or(made) else {
+        return close::close(claims, observed, knowledge, now);
     };
-    vec![Action::Create { creation: Box::new(creation), kinds }]
+    let (sharing, refused): (Vec<&Claim<'_>>, Vec<&Claim<'_>>) =
+        live.iter().copied().partition(|claim| claim.refusal(&record).is_none());
+    let mut actions = if sharing.is_empty() {
+        close::close(claims, observed, knowledge, now)
+    } else {
+        keep::keep(claims, &sharing, &record, observed, now)
+    };
+    actions.extend(refused.into_iter().filter_map(|claim| {
+        Some(Action::Refuse { pod: claim.consumer.pod.clone(), cause: claim.refusal(&record)? })
+    }));
+    actions.extend(live.iter().filter_map(|claim| claim.lost_at()).min().map(Action::Revisit));
+    actions
 }
 
-/// Why this claim cannot be met by the service with this record.
-fn refusal(claim: &Claim<'_>, record: &Record) -> Option<Refusal> {
-    if claim.service.key != record.key {
+/// Why what was promised is not the service with this record, if it is not.
+pub(crate) fn refusal(service: &PlannedService, record: &Record) -> Option<Refusal> {
+    if service.key != record.key {
         return Some(Refusal::OtherKey(record.key.clone()));
     }
-    (claim.service.hash != record.hash).then(|| Refusal::OtherSpec(record.key.clone()))
+    (service.hash != record.hash).then(|| Refusal::OtherSpec {
+        key: record.key.clone(),
+        differences: record.spec.differences(&service.spec),
+    })
 }
 
-// === impl Observed ===
+// === impl Claim ===
 
-impl Observed {
-    /// What is there; the StatefulSet first, whose record wins.
-    fn objects(&self) -> impl Iterator<Item = (Kind, &Object)> {
-        let stateful_set = self.stateful_set.iter().map(|object| (Kind::StatefulSet, object));
-        stateful_set.chain(self.service.iter().map(|object| (Kind::Service, object)))
+impl Claim<'_> {
+    /// Why it cannot be met by the service with this record, if it cannot.
+    #[must_use]
+    pub fn refusal(&self, record: &Record) -> Option<Refusal> {
+        refusal(self.service, record)
     }
 
-    fn any(&self) -> bool {
-        self.objects().next().is_some()
-    }
-
-    /// What is not there. The Service goes first: resolvers remember a missing name for 30 s.
-    fn missing(&self) -> Vec<Kind> {
-        let service = self.service.is_none().then_some(Kind::Service);
-        let stateful_set = self.stateful_set.is_none().then_some(Kind::StatefulSet);
-        service.into_iter().chain(stateful_set).collect()
+    /// When its pod counts as lost, if it is being deleted.
+    fn lost_at(&self) -> Option<Timestamp> {
+        match self.consumer.standing {
+            Standing::LiveUntil(at) => Some(at),
+            Standing::Live | Standing::Ended(_) => None,
+        }
     }
 }
 

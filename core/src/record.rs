@@ -1,12 +1,16 @@
 //! What a service's objects say of themselves, so that nothing has to be remembered elsewhere.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::annotation;
+use crate::ask::Lifetime;
+use crate::duration::Span;
 use crate::key::{Key, Scope, hash};
+use crate::plan::PlannedService;
 use crate::pod;
-use crate::spec::SpecHash;
+use crate::spec::{Spec, SpecHash};
 
 /// The record on a StatefulSet and its Service, as the annotation [`RECORD`](annotation::RECORD).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -20,8 +24,25 @@ pub struct Record {
     pub scope: Scope,
     /// What the consumer that it was made for asked for.
     pub hash: SpecHash,
+    /// The same in words, to tell in what another one differs.
+    pub spec: Spec,
     /// Which making of it: old servers of the same name never answer for new ones.
     pub instance: Instance,
+    /// Whether only its consumers may reach it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub isolated: bool,
+    /// The longest that any of its consumers has asked for.
+    #[serde(default)]
+    pub lifetime: Lifetime,
+    /// Since when it has had no consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<Timestamp>,
+    /// Until when it is kept because a consumer failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain_until: Option<Timestamp>,
+    /// Whether it is about to be deleted: who comes now waits, or has the mark taken off.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub closing: bool,
 }
 
 /// One making of a service: in the selectors of its objects.
@@ -48,6 +69,31 @@ impl Record {
         (record.version == VERSION).then_some(record)
     }
 
+    /// The record of a service that is about to be made.
+    #[must_use]
+    pub fn of(service: &PlannedService, creator: &str) -> Self {
+        Self {
+            version: VERSION,
+            key: service.key.clone(),
+            scope: service.scope,
+            hash: service.hash.clone(),
+            spec: service.spec.clone(),
+            instance: Instance::of_creator(creator),
+            isolated: service.isolated,
+            lifetime: service.lifetime,
+            idle_since: None,
+            retain_until: None,
+            closing: false,
+        }
+    }
+
+    /// Until when a service without consumers is kept, if it is.
+    #[must_use]
+    pub fn kept_until(&self) -> Option<Timestamp> {
+        let warm_until = self.idle_since.zip(self.lifetime.keep_warm).map(|(since, span)| later(since, span));
+        warm_until.max(self.retain_until)
+    }
+
     /// The record as its annotation has it.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -70,4 +116,14 @@ impl Instance {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// So long after a moment, or the end of time.
+pub(crate) fn later(at: Timestamp, span: Span) -> Timestamp {
+    at.checked_add(span.as_duration()).unwrap_or(Timestamp::MAX)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }

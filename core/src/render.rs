@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::annotation::{self, PREFIX};
+use crate::consumer::Owner;
 use crate::pod;
 use crate::reconcile::Creation;
 use crate::record::MANAGED_BY;
@@ -42,6 +43,30 @@ pub fn service(creation: &Creation) -> Value {
     })
 }
 
+/// The NetworkPolicy of `creation`: its port is reached by its consumers, which carry a label for it, and by its own
+/// servers. (Pods on the host's network cannot be selected.)
+#[must_use]
+pub fn network_policy(creation: &Creation) -> Value {
+    let consumers = json!({(creation.service.object.label()): "true"});
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(creation),
+        "spec": {
+            "podSelector": {"matchLabels": selector(creation)},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [{"podSelector": {"matchLabels": consumers}}],
+                    "ports": [{"port": creation.service.spec.port, "protocol": "TCP"}],
+                },
+                // Servers may speak to each other on ports of their own.
+                {"from": [{"podSelector": {"matchLabels": selector(creation)}}]},
+            ],
+        },
+    })
+}
+
 /// The StatefulSet of `creation`; `template` is the `PodTemplate` that its spec names.
 pub fn stateful_set(creation: &Creation, template: Option<&Value>) -> Result<Value, InvalidTemplate> {
     Ok(json!({
@@ -59,21 +84,21 @@ pub fn stateful_set(creation: &Creation, template: Option<&Value>) -> Result<Val
     }))
 }
 
+/// A reference that has an object collected with its owner, and keeps neither from anything else.
+#[must_use]
+pub fn owner_reference(owner: &Owner) -> Value {
+    json!({
+        "apiVersion": owner.api_version,
+        "kind": owner.kind,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": false,
+        "blockOwnerDeletion": false,
+    })
+}
+
 fn metadata(creation: &Creation) -> Value {
-    let owners: Vec<_> = creation
-        .owners
-        .iter()
-        .map(|owner| {
-            json!({
-                "apiVersion": owner.api_version,
-                "kind": owner.kind,
-                "name": owner.name,
-                "uid": owner.uid,
-                "controller": false,
-                "blockOwnerDeletion": false,
-            })
-        })
-        .collect();
+    let owners: Vec<_> = creation.owners.iter().map(owner_reference).collect();
     json!({
         "name": creation.service.object,
         "namespace": creation.namespace,

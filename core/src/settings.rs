@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Hold;
+use crate::duration::Span;
 use crate::name::ObjectName;
 use crate::resources::{Amounts, Resources};
 
@@ -17,6 +19,18 @@ pub struct Settings {
     pub default_resources: Resources,
     /// The `PodTemplate` of services whose user names none.
     pub default_pod_template: Option<ObjectName>,
+    /// How long a pod waits for its services after their last progress, where its user says nothing.
+    pub default_wait: Span,
+    /// Where it waits, where its user says nothing.
+    pub default_hold: Hold,
+    /// How long a shared service outlives its last consumer, where its user says nothing: the tasks of an execution
+    /// follow one another.
+    pub default_keep_warm: Span,
+    /// Whether each service gets a NetworkPolicy that lets only its consumers and its own servers reach its port.
+    pub isolate: bool,
+    /// Whether pods get the sidecar that gives their services back. Without it the controller sees their end by itself,
+    /// as promptly as their status tells it.
+    pub sidecar: bool,
 }
 
 impl Default for Settings {
@@ -33,6 +47,11 @@ impl Default for Settings {
             // As flytekitplugins-k8sdataservice has it.
             default_resources: Resources { requests: amounts("2", "10G"), limits: amounts("6", "16G") },
             default_pod_template: None,
+            default_wait: Span::minutes(10),
+            default_hold: Hold::Init,
+            default_keep_warm: Span::minutes(10),
+            isolate: false,
+            sidecar: true,
         }
     }
 }

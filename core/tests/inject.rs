@@ -11,6 +11,7 @@ use dataservice_core::installation::Installation;
 use dataservice_core::patch::patch;
 use dataservice_core::plan::Plan;
 use dataservice_core::settings::Settings;
+use dataservice_wire as wire;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -108,9 +109,15 @@ fn every_annotated_flyte_pod_is_injected_and_nothing_of_it_changes() {
         for container in after["spec"]["containers"].as_array().unwrap() {
             assert_eq!(container["env"][0]["name"], "MY_DATASERVICES", "{name}");
         }
-        let sidecar = after["spec"]["initContainers"].as_array().unwrap().last().unwrap();
-        assert_eq!(sidecar["name"], "dataservice-sidecar", "{name}");
-        assert_eq!(env(sidecar, "MY_DATASERVICES"), None, "{name}");
+        let [.., sidecar, gate] = after["spec"]["initContainers"].as_array().unwrap().as_slice() else {
+            panic!()
+        };
+        assert_eq!(
+            (&sidecar["name"], &gate["name"]),
+            (&json!("dataservice-sidecar"), &json!("dataservice-wait")),
+            "{name}"
+        );
+        assert_eq!((env(sidecar, "MY_DATASERVICES"), env(gate, "MY_DATASERVICES")), (None, None), "{name}");
     }
 }
 
@@ -156,10 +163,102 @@ fn a_users_own_value_stands_with_a_warning() {
 }
 
 #[test]
-fn an_existing_service_needs_no_sidecar() {
+fn an_existing_service_needs_a_gate_that_speaks_to_nobody() {
     let (after, _) = admitted(&annotated(plain(), &[("existing", "gnn"), ("replicas", "2"), ("port", "7")]));
     assert_eq!(env(&after["spec"]["containers"][0], "MY_DATASERVICES"), Some("gnn-0.gnn:7 gnn-1.gnn:7"));
-    assert_eq!(after["spec"].get("initContainers"), None);
+    let [gate] = after["spec"]["initContainers"].as_array().unwrap().as_slice() else { panic!() };
+    let vars: Vec<_> = gate["env"].as_array().unwrap().iter().map(|var| &var["name"]).collect();
+    assert_eq!(vars, ["DATASERVICE_GATE"]);
+    assert!(!after["spec"]["volumes"].to_string().contains("dataservice-token"));
+}
+
+#[test]
+fn who_does_not_wait_has_no_gate() {
+    let (after, _) = admitted(&annotated(plain(), &[("image", "a"), ("wait", "none")]));
+    let [sidecar] = after["spec"]["initContainers"].as_array().unwrap().as_slice() else { panic!() };
+    assert_eq!(sidecar["name"], "dataservice-sidecar");
+}
+
+#[test]
+fn the_gate_is_told_what_it_waits_for() {
+    let services =
+        r#"[{"name": "b", "image": "x", "replicas": 2, "port": 1}, {"name": "a", "existing": "gnn"}]"#;
+    let (after, _) = admitted(&annotated(plain(), &[("services", services), ("wait", "15m")]));
+    let gate: wire::Gate =
+        serde_json::from_str(env(&after["spec"]["initContainers"][1], "DATASERVICE_GATE").unwrap()).unwrap();
+    assert_eq!(
+        (gate.deadline_seconds, gate.domain.as_str()),
+        (900, "flytesnacks-development.svc.cluster.local")
+    );
+    let [b, a] = gate.services.as_slice() else { panic!() };
+    assert_eq!((b.name.as_str(), b.replicas, b.port, b.made), ("b", 2, 1, true));
+    assert_eq!((a.object.as_str(), a.made), ("gnn", false));
+    assert_eq!(gate.lists, None);
+}
+
+#[test]
+fn an_administrator_may_leave_the_sidecar_out() {
+    let settings = Settings { sidecar: false, ..Settings::default() };
+    let Decision::Inject { injection, .. } =
+        inject(Request { uid: UID, namespace: NAMESPACE, pod: &plain() }, &settings, &installation())
+    else {
+        panic!()
+    };
+    let names: Vec<_> = injection.init_containers.iter().map(|container| &container["name"]).collect();
+    assert_eq!(names, ["dataservice-wait"]);
+    assert_eq!(injection.volumes.len(), 1);
+}
+
+#[test]
+fn a_pod_that_is_held_has_a_scheduling_gate_unless_its_node_is_chosen() {
+    let held = annotated(plain(), &[("image", "a"), ("hold", "scheduling")]);
+    let gates = json!([{"name": "dataservice.flyte.org/ready"}]);
+    assert_eq!(admitted(&held).0["spec"]["schedulingGates"], gates);
+    let mut placed = held.clone();
+    placed["spec"]["nodeName"] = json!("node0");
+    assert_eq!(admitted(&placed).0["spec"].get("schedulingGates"), None);
+    let mut queued = held;
+    queued["spec"]["schedulingGates"] = json!([{"name": "another"}]);
+    assert_eq!(admitted(&queued).0["spec"]["schedulingGates"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        refused(&annotated(plain(), &[("image", "a"), ("hold", "scheduling"), ("wait", "none")])).1,
+        "dataservice.flyte.org/hold: scheduling cannot stand beside wait: none; leave one of them out"
+    );
+}
+
+#[test]
+fn all_pods_of_a_job_share_one_service() {
+    let objects = |names: &[&str]| -> Vec<String> {
+        let all = fixtures();
+        let object = |name: &&str| {
+            let (after, _) = admitted(&all[*name]);
+            let labels = after["metadata"]["labels"].as_object().unwrap();
+            labels.keys().find(|key| key.contains("/uses-")).unwrap().clone()
+        };
+        let mut objects: Vec<_> = names.iter().map(object).collect();
+        objects.dedup();
+        objects
+    };
+    for job in [
+        &["mpi-launcher", "mpi-worker-0", "mpi-worker-1"][..],
+        &["pytorch-master-0", "pytorch-worker-0"],
+        &["ray-head", "ray-worker", "ray-submitter"],
+        &["dask-job-runner", "dask-scheduler", "dask-worker-0"],
+    ] {
+        assert_eq!(objects(job).len(), 1, "{job:?}");
+    }
+}
+
+#[test]
+fn a_scope_without_anybody_to_share_with_is_refused() {
+    let mut pod = annotated(plain(), &[("image", "a"), ("scope", "execution")]);
+    pod["metadata"]["labels"] = json!({});
+    pod["metadata"]["ownerReferences"] = json!([]);
+    assert_eq!(
+        refused(&pod).1,
+        "dataservice.flyte.org/scope: execution needs a pod of a Flyte execution, and this one has neither a label \
+         execution-id or run nor a FlyteWorkflow or TaskAction as its controller; use scope task or namespace"
+    );
 }
 
 #[test]
@@ -247,6 +346,16 @@ fn what_only_admission_writes_cannot_be_brought_along() {
         }),
         format!("dataservice.flyte.org/consumer: {copied}")
     );
+    assert_eq!(
+        forged(&|pod| pod["metadata"]["labels"]["dataservice.flyte.org/uses-x"] = json!("true")),
+        format!("dataservice.flyte.org/uses-x: {copied}")
+    );
+    let (mut injected, _) = admitted(&plain());
+    injected["metadata"]["labels"]["dataservice.flyte.org/uses-x"] = json!("true");
+    assert_eq!(
+        refused(&injected).1,
+        "dataservice.flyte.org/uses-x: is not what the pod's annotations give; create the pod without it"
+    );
     let (mut injected, _) = admitted(&plain());
     injected["metadata"]["annotations"]["dataservice.flyte.org/replicas"] = json!("3");
     assert_eq!(
@@ -262,35 +371,50 @@ fn what_only_admission_writes_cannot_be_brought_along() {
 }
 
 #[test]
-fn endpoints_that_no_process_could_be_started_with_are_refused() {
+fn a_list_that_no_process_could_be_started_with_goes_to_a_file() {
     let settings = Settings { max_replicas: 5_000, ..Settings::default() };
-    let pod = annotated(plain(), &[("image", "a"), ("replicas", "5000")]);
-    let Decision::Deny(refusal) =
-        inject(Request { uid: UID, namespace: NAMESPACE, pod: &pod }, &settings, &installation())
+    let services = r#"{"a": {"image": "x", "replicas": 5000}, "b": {"existing": "gnn"}}"#;
+    let pod = annotated(plain(), &[("services", services), ("wait", "none")]);
+    let request = Request { uid: UID, namespace: NAMESPACE, pod: &pod };
+    let Decision::Inject { injection, .. } = inject(request, &settings, &installation()) else { panic!() };
+    let vars: Vec<_> = injection.env.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+    assert_eq!(
+        vars,
+        [
+            ("MY_DATASERVICES_FILE", "/var/run/dataservice/endpoints"),
+            ("MY_DATASERVICES_A_FILE", "/var/run/dataservice/endpoints-a"),
+            ("MY_DATASERVICES_B_FILE", "/var/run/dataservice/endpoints-b"),
+        ]
+    );
+    let gate = env(injection.init_containers.last().unwrap(), "DATASERVICE_GATE").unwrap();
+    let gate: wire::Gate = serde_json::from_str(gate).unwrap();
+    assert_eq!(gate.deadline_seconds, 0, "it waits for nothing, and is there for the file alone");
+    assert_eq!(gate.lists.unwrap().folder, "/var/run/dataservice");
+    let after = applied(&pod, &injection);
+    let mount = after["spec"]["containers"][0]["volumeMounts"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        *mount,
+        json!({"name": "dataservice-lists", "mountPath": "/var/run/dataservice", "readOnly": true})
+    );
+    // Whatever another webhook adds, the answer is the same the second time.
+    let mut meddled = after;
+    meddled["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "istio", "image": "i"}));
+    let Decision::Inject { injection: again, .. } =
+        inject(Request { pod: &meddled, ..request }, &settings, &installation())
     else {
         panic!()
     };
-    assert_eq!(
-        refusal.to_string(),
-        "dataservice.flyte.org/replicas: the endpoints are 263904 bytes in 1 containers; allowed: 262144 in all and \
-         65536 in one variable; ask for fewer replicas"
-    );
+    assert_eq!(again.env, injection.env);
 }
 
 #[test]
-fn what_is_not_there_yet_is_refused_rather_than_ignored() {
-    for (annotation, what) in [
-        (("scope", "execution"), "execution"),
-        (("hold", "scheduling"), "scheduling"),
-        (("wait", "15m"), "a deadline"),
-        (("on-failure", "retain=1h"), "retain"),
-    ] {
-        let (_, message) = refused(&annotated(plain(), &[("image", "a"), annotation]));
-        assert_eq!(
-            message,
-            format!("dataservice.flyte.org/{}: {what} is not available in this version", annotation.0)
-        );
-    }
+fn a_name_that_stands_for_a_file_is_refused_beside_others() {
+    let services = r#"{"a": {"image": "x"}, "a-file": {"image": "x"}}"#;
+    assert_eq!(
+        refused(&annotated(plain(), &[("services", services)])).1,
+        "dataservice.flyte.org/services: has a service with the name \"a-file\", and MY_DATASERVICES_FILE names the \
+         file of a long list of endpoints; give it another name"
+    );
 }
 
 /// What another webhook may do between two calls of ours.
@@ -346,6 +470,9 @@ fn annotations() -> impl Strategy<Value = Vec<(String, String)>> {
             "K=v",
             "retain=1h",
             "task",
+            "execution",
+            "namespace",
+            "scheduling",
         ])
         .prop_map(str::to_owned),
         ".{0,30}",
@@ -400,8 +527,8 @@ fn allowed(path: &str) -> bool {
     match parts.as_slice() {
         ["metadata", "annotations" | "labels", key] => key.starts_with("dataservice.flyte.org~1"),
         ["metadata", "annotations" | "labels"]
-        | ["spec", "initContainers" | "volumes"]
-        | ["spec", "initContainers" | "volumes", "-"]
+        | ["spec", "initContainers" | "schedulingGates" | "volumes"]
+        | ["spec", "initContainers" | "schedulingGates" | "volumes", "-"]
         | ["spec", "containers" | "initContainers", _, "env"]
         | ["spec", "containers" | "initContainers", _, "env", _] => true,
         _ => false,

@@ -72,6 +72,7 @@ impl Answer {
 
     fn refusal(refusal: &Refusal) -> Self {
         let reason = match refusal.reason {
+            DenyReason::Contradiction => "contradiction",
             DenyReason::Forged => "forged",
             DenyReason::InvalidAnnotations => "invalid-annotations",
             DenyReason::UnsuitablePod => "unsuitable-pod",

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use clap::Parser;
 use dataservice_core::image::ImageRef;
 use dataservice_core::installation::Installation;
 use dataservice_core::resources::Amounts;
+use dataservice_core::settings::Settings;
 use tracing_subscriber::EnvFilter;
 
 /// The control plane of flyte-dataservice: a mutating admission webhook, the API that task pods give their data
@@ -33,6 +35,9 @@ pub(crate) struct WebhookArgs {
     /// Secret that holds the lifecycle API's authority. Running pods trust it for as long as they run.
     #[arg(long, default_value = "flyte-dataservice-lifecycle-ca")]
     pub(crate) lifecycle_secret: String,
+    /// File with the administrator's defaults and limits, in YAML; the built-in ones where it is not given.
+    #[arg(long)]
+    pub(crate) settings: Option<PathBuf>,
     /// The cluster's DNS domain.
     #[arg(long, default_value = "cluster.local")]
     pub(crate) cluster_domain: String,
@@ -93,6 +98,16 @@ impl WebhookArgs {
     #[must_use]
     pub(crate) fn service_name(&self) -> String {
         format!("{}.{}.svc", self.service, self.namespace)
+    }
+
+    /// The administrator's defaults and limits.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let Some(path) = &self.settings else { return Ok(Settings::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        let settings: Option<Settings> = serde_saphyr::from_str(&text)
+            .with_context(|| format!("{} is not a settings file", path.display()))?;
+        Ok(settings.unwrap_or_default())
     }
 
     /// Logs as asked, from now on.

@@ -22,6 +22,7 @@ mod body;
 mod connection;
 pub mod health;
 mod identity;
+pub mod informed;
 pub mod lifecycle;
 pub mod limits;
 mod place;

@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use dataservice_certs::{Authority, DnsName, Leaf, Resolver, bundle, leaf, secret};
 use dataservice_controller::Controller;
 use dataservice_controller::apply;
+use dataservice_controller::follow::{Follower, Standing};
 use dataservice_core::consumer::PodRef;
-use dataservice_core::settings::Settings;
 use dataservice_webhook::admission::Admission;
 use dataservice_webhook::health::{Health, Latch, Readiness};
+use dataservice_webhook::informed::Informed;
 use dataservice_webhook::lifecycle::{Lifecycle, LifecycleLimits};
 use dataservice_webhook::limits::Limits;
 use dataservice_webhook::policy::Native;
@@ -79,6 +80,7 @@ async fn start(
     stop: &watch::Sender<bool>,
     parts: &mut JoinSet<Drained>,
 ) -> Result<Started> {
+    let settings = args.settings()?;
     let certificate = readiness.register("certificate", "its authority is not published yet");
     let synced = readiness.register("controller", "it has not seen all there is yet");
     let client = Client::try_default().await.context("failed to find the API server")?;
@@ -89,12 +91,14 @@ async fn start(
 
     let lifecycle_config = leaf::server_config(&serving_leaf(&lifecycle_authority, &[&args.full_name()])?)?;
     let lifecycle = Bound::tls(args.lifecycle_address, lifecycle_config, Limits::lifecycle()).await?;
-    let limits = LifecycleLimits::default();
-    let lifecycle_api = Lifecycle::new(client.clone(), Arc::new(Unknown), stop.subscribe(), limits);
+    let context = apply::Context { client: client.clone(), reporter: args.pod_name.clone() };
+    let (controller, follower) = Controller::new(context);
+    let known = follower.known();
+    let (limits, follow) = (LifecycleLimits::default(), Arc::new(Following(follower)));
+    let lifecycle_api = Lifecycle::new(client.clone(), follow, stop.subscribe(), limits);
     parts.spawn(lifecycle.serve(lifecycle_api, stopped(stop)));
 
-    let context = apply::Context { client: client.clone(), reporter: args.pod_name.clone() };
-    let controller = Controller::new(context).spawn(stopped(stop));
+    let controller = controller.spawn(stopped(stop));
     let latch = tokio::spawn(ready_when_synced(controller.synced, synced));
 
     let published = bundle::publish_until_seen(
@@ -110,7 +114,7 @@ async fn start(
     let resolver =
         Arc::new(Resolver::new(&leaf, dns_names(&[&name])?, published.bundle(), Timestamp::now())?);
     let admission = Bound::tls(args.admission_address, resolver.server_config(), Limits::admission()).await?;
-    let policy = Arc::new(Native::new(Settings::default(), installation));
+    let policy = Arc::new(Informed::new(Native::new(settings, installation), known));
     tracing::info!(address = %admission.local_addr(), "Answering admission reviews");
     parts.spawn(admission.serve(Admission::new(policy), stopped(stop)));
     certificate.ready();
@@ -118,13 +122,17 @@ async fn start(
     Ok(Started { controller: controller.task, latches: vec![certificate, synced] })
 }
 
-// MERGE: the controller takes its place; until then every stream ends without a line, and the gate asks again.
-/// Knows of no pod.
-struct Unknown;
+/// What the controller knows, as the lifecycle API tells it.
+struct Following(Follower);
 
-impl Follow for Unknown {
-    fn follow(&self, _pod: &PodRef) -> BoxStream<'static, State> {
-        futures::stream::empty().boxed()
+impl Follow for Following {
+    fn follow(&self, pod: &PodRef) -> BoxStream<'static, State> {
+        let told = self.0.follow(pod).map(|standing| match standing {
+            Standing::Failed { message } => State::Failed { message },
+            Standing::Ready { message } => State::Ready { message },
+            Standing::Waiting { message, until } => State::Waiting { message, until },
+        });
+        told.boxed()
     }
 }
 

@@ -25,10 +25,10 @@ async fn lists(server: &mut Server, pods: &[Value]) -> Asked {
 async fn what_nobody_claims_is_deleted() {
     let outcome = orphan(async |server: &mut Server| {
         let asked = lists(server, &[]).await;
-        let id = &pod("a")["metadata"]["labels"]["dataservice.flyte.org/id"];
+        let object = service_of(&pod("a")).object;
         let selector = format!(
-            "labelSelector=dataservice.flyte.org%2Fconsumer%3Dtrue%2Cdataservice.flyte.org%2Fid%3D{}",
-            id.as_str().unwrap()
+            "labelSelector=dataservice.flyte.org%2Fconsumer%3Dtrue%2Capp.kubernetes.io%2Fmanaged-by%21%3D\
+             flyte-dataservice%2Cdataservice.flyte.org%2Fuses-{object}%3Dtrue"
         );
         assert!(asked.query.split('&').any(|part| part == selector), "{selector} is not in {}", asked.query);
         let delete = line("DELETE", Kind::Service, &service_of(&pod("a")));

@@ -1,5 +1,6 @@
 //! What a pod's user is told.
 
+use dataservice_core::annotation::PLAN;
 use dataservice_core::reconcile::Kind;
 use serde_json::json;
 
@@ -40,18 +41,34 @@ async fn of_a_service_that_was_deleted() {
 async fn of_a_service_that_it_cannot_have() {
     let pod = pod("a");
     let other = "task/ns-0/pod:00000000/dataservice";
-    let there = [Kind::Service, Kind::StatefulSet].map(|kind| (kind, object_of(kind, &pod, other)));
+    let there = [Kind::Service, Kind::StatefulSet].map(|kind| {
+        let mut object = object_of(kind, &pod, other);
+        object["metadata"]["ownerReferences"][0]["uid"] = json!("uid-b");
+        (kind, object)
+    });
     let service = service_of(&pod);
     let note = format!(
         "this pod does not get its data service {}: its name is taken by the service with the key {other}",
         service.object
     );
     let script = async |server: &mut Server| {
+        // Whether the other's pods are there after all: they are, in this case, and it stays.
+        let mut theirs = pod_asking("b", &[("image", "ge-server:1.4")]);
+        let plan = theirs["metadata"]["annotations"][PLAN].as_str().unwrap();
+        let key = crate::fixture::plan(&theirs)["services"][0]["key"].as_str().unwrap().to_owned();
+        let object = service_of(&theirs).object;
+        let plan = plan.replace(&key, other).replace(object.as_str(), service.object.as_str());
+        theirs["metadata"]["annotations"][PLAN] = json!(plan);
+        let list = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod, theirs]});
+        server.answers("GET /api/v1/namespaces/ns-0/pods", 200, list).await;
         let told = Told { pod: "a".to_owned(), reason: "DataServiceFailed".to_owned(), note };
         assert_eq!(server.is_told().await, told);
     };
-    let outcome = play(&known(&[pod], &there), &service, script).await;
-    assert!(outcome.error.is_none(), "to try again would not help: {outcome:?}");
+    let outcome = play(&known(std::slice::from_ref(&pod), &there), &service, script).await;
+    assert!(
+        outcome.error.is_none() && outcome.deleted.is_empty(),
+        "to try again would not help: {outcome:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,11 +18,11 @@ async fn apply(script: impl AsyncFnOnce(&mut Server)) -> Outcome {
 }
 
 /// Applies where the template is no use; its user is told why.
-async fn fails(status: u16, answer: Value, why: &str) {
+async fn fails(status: u16, answer: Value, reason: &str, why: &str) {
     let outcome = apply(async |server: &mut Server| {
         server.answers(GET, status, answer).await;
         let told = server.is_told().await;
-        assert_eq!((told.reason.as_str(), told.note.as_str()), ("DataServiceFailed", why));
+        assert_eq!((told.reason.as_str(), told.note.as_str()), (reason, why));
     })
     .await;
     assert_eq!(outcome.error.unwrap().to_string(), why);
@@ -46,18 +46,24 @@ async fn servers_start_from_the_template() {
 async fn a_template_that_is_missing_is_an_error_and_told() {
     let missing =
         json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""});
-    let why = "failed to read pod template \"gpu\" in namespace ns-0: there is none of that name";
-    fails(404, missing, why).await;
+    let why = "there is no pod template \"gpu\" in namespace ns-0";
+    fails(404, missing, "DataServiceFailed", why).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_template_that_may_not_be_read_is_told_in_the_api_servers_words() {
     let refused = json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "not you"});
-    fails(403, refused, "failed to read pod template \"gpu\" in namespace ns-0: not you").await;
+    fails(
+        403,
+        refused,
+        "DataServiceDelayed",
+        "failed to read pod template \"gpu\" in namespace ns-0: not you",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_template_without_an_image_is_an_error_and_told() {
     let why = "pod template \"gpu\" has no image for the servers, and neither have the annotations";
-    fails(200, json!({"template": {"spec": {"containers": []}}}), why).await;
+    fails(200, json!({"template": {"spec": {"containers": []}}}), "DataServiceFailed", why).await;
 }

@@ -5,6 +5,7 @@ use dataservice_core::annotation::{PLAN, RECORD};
 use dataservice_core::inject::{Decision, Request, inject};
 use dataservice_core::installation::Installation;
 use dataservice_core::reconcile::Kind;
+use dataservice_core::record::Instance;
 use dataservice_core::settings::Settings;
 use serde_json::{Value, json};
 
@@ -77,7 +78,8 @@ pub(crate) fn object(kind: Kind, pod: &Value) -> Value {
 pub(crate) fn object_of(kind: Kind, pod: &Value, key: &str) -> Value {
     let service = &plan(pod)["services"][0];
     let record = json!({
-        "version": 1, "key": key, "scope": service["scope"], "hash": service["hash"], "instance": "0123456789abcdef",
+        "version": 1, "key": key, "scope": service["scope"], "hash": service["hash"], "spec": service["spec"],
+        "instance": Instance::of_creator(pod["metadata"]["uid"].as_str().unwrap()),
     });
     let mut object = foreign_object(kind, pod);
     object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "flyte-dataservice"});
@@ -87,8 +89,10 @@ pub(crate) fn object_of(kind: Kind, pod: &Value, key: &str) -> Value {
 
 /// An object that somebody else made under the name of the pod's.
 pub(crate) fn foreign_object(kind: Kind, pod: &Value) -> Value {
+    let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": pod["metadata"]["uid"]});
     json!({"metadata": {
         "name": service_of(pod).object, "namespace": NAMESPACE, "uid": format!("uid-{kind:?}"),
+        "resourceVersion": "1", "creationTimestamp": "2026-06-01T00:00:01Z", "ownerReferences": [owner],
     }})
 }
 

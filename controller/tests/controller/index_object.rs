@@ -1,6 +1,6 @@
 //! Objects come, change and go.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use dataservice_controller::index::Index;
 use dataservice_core::reconcile::Kind;
@@ -88,12 +88,16 @@ fn a_service_is_forgotten_with_its_last_object() {
 #[test]
 fn objects_that_are_not_listed_are_gone() {
     let (kept, gone) = (pod("a"), pod("b"));
-    let mut index = known(&[], &[both(&kept), both(&gone)].concat());
-    let listed = BTreeSet::from([service_of(&kept)]);
+    let mut others = both(&gone);
+    for (kind, object) in &mut others {
+        object["metadata"]["uid"] = json!(format!("uid-other-{kind:?}"));
+    }
+    let mut index = known(&[], &[both(&kept), others].concat());
+    let listed = HashSet::from(["uid-Service".to_owned()]);
     assert_eq!(index.retain_objects(Kind::Service, &listed), [service_of(&gone)]);
     assert!(index.has(&service_of(&kept), Kind::Service, "uid-Service"));
     // The list was of Services.
-    assert!(index.has(&service_of(&gone), Kind::StatefulSet, "uid-StatefulSet"));
+    assert!(index.has(&service_of(&gone), Kind::StatefulSet, "uid-other-StatefulSet"));
 }
 
 #[test]

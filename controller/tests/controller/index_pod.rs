@@ -2,7 +2,7 @@
 
 use dataservice_controller::index::{Index, ServiceRef};
 use dataservice_core::annotation::PLAN;
-use dataservice_core::consumer::{Ending, Standing};
+use dataservice_core::standing::{Ending, Standing};
 use serde_json::{Value, json};
 
 use crate::fixture::{both, ended, known, plan, pod, pod_asking, service_of};

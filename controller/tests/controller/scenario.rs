@@ -145,6 +145,7 @@ pub(crate) fn line(method: &str, kind: Kind, service: &ServiceRef) -> String {
 
 fn collection(kind: Kind) -> String {
     match kind {
+        Kind::NetworkPolicy => format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"),
         Kind::Service => format!("/api/v1/namespaces/{NAMESPACE}/services"),
         Kind::StatefulSet => format!("/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets"),
     }

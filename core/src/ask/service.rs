@@ -57,8 +57,8 @@ pub struct Lifetime {
     pub on_failure: OnFailure,
 }
 
-/// What becomes of a service whose consumer failed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+/// What becomes of a service whose consumer failed; the longer it stays, the greater.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// It is deleted, as after success.

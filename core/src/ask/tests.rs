@@ -29,7 +29,7 @@ fn an_image_is_enough() {
     let [service] = ask.services.as_slice() else { panic!("{ask:?}") };
     assert_eq!(service.name.as_str(), "dataservice");
     assert_eq!((service.replicas, service.port), (1, 40_000));
-    assert_eq!((ask.wait, ask.hold), (Wait::Ready, Hold::Default));
+    assert_eq!((ask.wait, ask.hold), (Wait::Ready, None));
 }
 
 #[test]

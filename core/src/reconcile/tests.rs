@@ -1,13 +1,17 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::annotation;
-use crate::consumer::Ending;
 use crate::inject::{Decision, Request, inject};
 use crate::installation::Installation;
 use crate::settings::Settings;
+use crate::standing::Ending;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
 
 fn installation() -> Installation {
     Installation {
@@ -20,15 +24,20 @@ fn installation() -> Installation {
     }
 }
 
-/// A pod that was admitted by the request with this uid, for a service with this image.
-fn consumer(admission: &str, uid: &str, image: &str) -> Consumer {
+/// A pod that was admitted by the request with this uid.
+fn admitted(admission: &str, uid: &str, annotations: &Value, metadata: &Value) -> Consumer {
+    let ours = annotations.as_object().unwrap().iter();
+    let ours: Value = ours.map(|(k, v)| (format!("dataservice.flyte.org/{k}"), v.clone())).collect();
     let mut pod = json!({
         "metadata": {
-            "annotations": {"dataservice.flyte.org/image": image},
+            "annotations": ours,
             "name": format!("pod-{uid}"), "namespace": "ns", "uid": uid, "creationTimestamp": "1970-01-01T00:00:00Z",
         },
         "spec": {"containers": [{"name": "a"}]},
     });
+    for (key, value) in metadata.as_object().into_iter().flatten() {
+        pod["metadata"][key] = value.clone();
+    }
     let request = Request { uid: admission, namespace: "ns", pod: &pod };
     let Decision::Inject { injection, .. } = inject(request, &Settings::default(), &installation()) else {
         panic!()
@@ -37,9 +46,34 @@ fn consumer(admission: &str, uid: &str, image: &str) -> Consumer {
     Consumer::read(&pod).unwrap()
 }
 
-fn ended(mut consumer: Consumer) -> Consumer {
-    consumer.standing = Standing::Ended(Ending::Completed);
-    consumer
+/// A task's pod with a service of its own from this image.
+fn consumer(admission: &str, uid: &str, image: &str) -> Consumer {
+    admitted(admission, uid, &json!({"image": image}), &json!({}))
+}
+
+/// A pod of an execution that shares a service, kept warm for a minute.
+fn sharer(uid: &str) -> Consumer {
+    let annotations = json!({"image": "x", "scope": "execution", "keep-warm": "1m"});
+    admitted(uid, uid, &annotations, &json!({"labels": {"execution-id": "e"}}))
+}
+
+/// A pod of the batch Job `j`.
+fn jobs(uid: &str) -> Consumer {
+    let owner =
+        json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "j", "controller": true}]);
+    admitted(uid, uid, &json!({"image": "x"}), &json!({"ownerReferences": owner}))
+}
+
+/// A pod of the `MPIJob` `m`.
+fn mpis(uid: &str, replica: &str) -> Consumer {
+    let owner = json!([{"apiVersion": "kubeflow.org/v1", "kind": "MPIJob", "name": "m", "uid": "m", "controller": true}]);
+    let labels =
+        json!({"training.kubeflow.org/job-name": "m", "training.kubeflow.org/replica-type": replica});
+    admitted(uid, uid, &json!({"image": "x"}), &json!({"ownerReferences": owner, "labels": labels}))
+}
+
+fn ended(consumer: Consumer) -> Consumer {
+    Consumer { standing: Standing::Ended(Ending::Completed), concluded: consumer.plan.leads, ..consumer }
 }
 
 fn claims(consumers: &[Consumer]) -> Vec<Claim<'_>> {
@@ -50,32 +84,43 @@ fn act(consumers: &[Consumer], observed: &Observed) -> Vec<Action> {
     reconcile(&claims(consumers), observed, Knowledge::Watched, NOW)
 }
 
+fn confirmed(consumers: &[Consumer], observed: &Observed, job: Job, now: Timestamp) -> Vec<Action> {
+    reconcile(&claims(consumers), observed, Knowledge::Confirmed(job), now)
+}
+
 /// Carries the actions out, as the API server would.
 fn carry_out(actions: &[Action], observed: &mut Observed) {
     for action in actions {
         match action {
             Action::Create { creation, kinds } => {
                 for kind in kinds {
-                    let slot = slot(observed, *kind);
+                    let slot = observed.slot(*kind);
                     assert!(slot.is_none(), "made twice");
-                    let uid = format!("{kind:?}-{}", creation.record.instance.as_str());
-                    *slot = Some(Object { uid, record: creation.record.clone(), deleting: false });
+                    *slot = Some(Object {
+                        uid: format!("{kind:?}-{}", creation.record.instance.as_str()),
+                        resource_version: "1".to_owned(),
+                        created_at: NOW,
+                        record: creation.record.clone(),
+                        owners: creation.owners.clone(),
+                        deleting: false,
+                    });
                 }
             }
-            Action::Delete { kind, uid } => {
-                let slot = slot(observed, *kind);
-                assert_eq!(slot.as_ref().map(|object| &object.uid), Some(uid));
-                *slot = None;
+            Action::Delete { kind, uid, resource_version } => {
+                let slot = observed.slot(*kind);
+                let there = slot.take().unwrap();
+                assert_eq!(&there.uid, uid);
+                assert!(resource_version.as_ref().is_none_or(|version| *version == there.resource_version));
             }
-            Action::Confirm | Action::Refuse { .. } | Action::Revisit(_) => {}
+            Action::Update(update) => {
+                let set = observed.stateful_set.as_mut().unwrap();
+                assert_eq!((&set.uid, &set.resource_version), (&update.uid, &update.resource_version));
+                set.resource_version = (set.resource_version.parse::<u32>().unwrap() + 1).to_string();
+                set.record = update.record.clone();
+                set.owners.extend(update.owners.clone());
+            }
+            Action::Confirm | Action::Refuse { .. } | Action::Release(_) | Action::Revisit(_) => {}
         }
-    }
-}
-
-fn slot(observed: &mut Observed, kind: Kind) -> &mut Option<Object> {
-    match kind {
-        Kind::StatefulSet => &mut observed.stateful_set,
-        Kind::Service => &mut observed.service,
     }
 }
 
@@ -84,6 +129,20 @@ fn made_for(consumers: &[Consumer]) -> Observed {
     carry_out(&act(consumers, &Observed::default()), &mut observed);
     observed
 }
+
+fn update(actions: &[Action]) -> &Record {
+    let updates: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Update(update) => Some(&update.record),
+            _ => None,
+        })
+        .collect();
+    let [record] = updates.as_slice() else { panic!("{actions:?}") };
+    record
+}
+
+// === A service of one pod's own ===
 
 #[test]
 fn a_live_consumer_gets_its_service_once() {
@@ -101,14 +160,14 @@ fn what_is_half_made_is_completed_from_the_record() {
     for kind in [Kind::Service, Kind::StatefulSet] {
         let whole = made_for(&consumers);
         let mut half = whole.clone();
-        *slot(&mut half, kind) = None;
+        *half.slot(kind) = None;
         carry_out(&act(&consumers, &half), &mut half);
         assert_eq!(half, whole);
     }
 }
 
 #[test]
-fn when_the_last_consumer_ends_everything_is_deleted() {
+fn when_its_pod_ends_everything_is_deleted_at_once() {
     let consumers = [consumer("r", "a", "x")];
     let mut observed = made_for(&consumers);
     let consumers = consumers.map(ended);
@@ -123,7 +182,7 @@ fn when_the_last_consumer_ends_everything_is_deleted() {
 fn a_consumer_that_is_not_seen_is_looked_for_before_anything_is_deleted() {
     let observed = made_for(&[consumer("r", "a", "x")]);
     assert_eq!(act(&[], &observed), [Action::Confirm]);
-    assert_eq!(reconcile(&[], &observed, Knowledge::Listed, NOW).len(), 2);
+    assert_eq!(confirmed(&[], &observed, Job::Over, NOW).len(), 2);
     assert_eq!(act(&[], &Observed::default()), []);
 }
 
@@ -132,7 +191,7 @@ fn nothing_is_deleted_twice() {
     let consumers = [consumer("r", "a", "x")];
     let mut observed = made_for(&consumers);
     for kind in [Kind::Service, Kind::StatefulSet] {
-        slot(&mut observed, kind).as_mut().unwrap().deleting = true;
+        observed.slot(kind).as_mut().unwrap().deleting = true;
     }
     assert_eq!(act(&consumers.map(ended), &observed), []);
 }
@@ -147,30 +206,171 @@ fn nothing_is_made_while_its_name_is_still_being_deleted() {
 }
 
 #[test]
-fn a_copied_pod_shares_the_service_and_the_first_one_makes_it() {
-    let consumers = [consumer("r", "b", "x"), consumer("r", "a", "x")];
-    let actions = act(&consumers, &Observed::default());
-    let [Action::Create { creation, .. }] = actions.as_slice() else { panic!("{actions:?}") };
-    assert_eq!(creation.record.instance, Instance::of_creator("a"));
-    assert_eq!(creation.owners.len(), 2);
-    let [first, second] = consumers;
-    assert_eq!(act(&[ended(first), second], &made_for(&[consumer("r", "a", "x")])), []);
+fn half_of_another_making_goes_before_the_whole_is_made() {
+    let consumers = [consumer("r", "a", "x")];
+    let mut observed = made_for(&consumers);
+    observed.service.as_mut().unwrap().record.instance = crate::record::Instance::of_creator("another");
+    let uid = observed.service.as_ref().unwrap().uid.clone();
+    assert_eq!(
+        act(&consumers, &observed),
+        [Action::Delete { kind: Kind::Service, uid, resource_version: None }]
+    );
 }
 
 #[test]
-fn who_asks_for_something_else_under_the_same_key_is_refused() {
-    let first = consumer("r", "a", "x");
+fn a_pod_on_a_silent_node_is_looked_at_again() {
+    let mut lost = consumer("r", "a", "x");
+    lost.standing = Standing::LiveUntil(at(60));
+    let lost = [lost];
+    let observed = made_for(&lost);
+    assert_eq!(act(&lost, &observed), [Action::Revisit(at(60))]);
+    assert_eq!(reconcile(&claims(&lost), &observed, Knowledge::Watched, at(60)).len(), 2);
+}
+
+#[test]
+fn a_failed_pods_service_is_retained_from_its_end_on() {
+    let annotations = json!({"image": "x", "on-failure": "retain=1h"});
+    let mut failed = admitted("r", "a", &annotations, &json!({}));
+    let mut observed = made_for(std::slice::from_ref(&failed));
+    failed.standing = Standing::Ended(Ending::Failed);
+    failed.ended_at = Some(at(10));
+    let failed = [failed];
+    let actions = reconcile(&claims(&failed), &observed, Knowledge::Watched, at(12));
+    assert_eq!(update(&actions).retain_until, Some(at(3_610)));
+    carry_out(&actions, &mut observed);
+    // The clock is on the object: it goes on when the pod is gone.
+    let later = reconcile(&[], &observed, Knowledge::Watched, at(3_609));
+    assert_eq!(later, [Action::Revisit(at(3_610))]);
+    assert_eq!(reconcile(&[], &observed, Knowledge::Watched, at(3_610)), [Action::Confirm]);
+    assert_eq!(confirmed(&failed, &observed, Job::Over, at(3_610)).len(), 2);
+}
+
+#[test]
+fn a_pod_that_succeeded_retains_nothing() {
+    let annotations = json!({"image": "x", "on-failure": "retain=1h"});
+    let done = [ended(admitted("r", "a", &annotations, &json!({})))];
+    let live = admitted("r", "a", &annotations, &json!({}));
+    assert_eq!(act(&done, &made_for(&[live])).len(), 2);
+}
+
+// === A shared service ===
+
+#[test]
+fn pods_of_an_execution_share_and_the_first_one_makes_it() {
+    let consumers = [sharer("b"), sharer("a")];
+    let actions = act(&consumers, &Observed::default());
+    let [Action::Create { creation, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(creation.record.instance, crate::record::Instance::of_creator("a"));
+    assert_eq!(creation.owners.len(), 2);
+    let [b, a] = consumers;
+    assert_eq!(act(&[ended(a), b], &made_for(&[sharer("a"), sharer("b")])), []);
+}
+
+#[test]
+fn who_joins_brings_its_owner_and_the_longest_life_wins() {
+    let mut observed = made_for(&[sharer("a")]);
+    let mut b = sharer("b");
+    b.plan.services[0].lifetime.keep_warm = Some("1h".parse().unwrap());
+    let both = [sharer("a"), b];
+    let actions = act(&both, &observed);
+    let [Action::Update(update)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(update.owners.iter().map(|owner| owner.uid.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(update.record.lifetime.keep_warm, Some("1h".parse().unwrap()));
+    carry_out(&actions, &mut observed);
+    assert_eq!(act(&both, &observed), []);
+}
+
+#[test]
+fn it_is_kept_warm_and_then_closed_in_two_phases() {
+    let mut observed = made_for(&[sharer("a")]);
+    let gone = [ended(sharer("a"))];
+    let run = |consumers: &[Consumer], observed: &mut Observed, knowledge, now| {
+        let actions = reconcile(&claims(consumers), observed, knowledge, now);
+        carry_out(&actions, observed);
+        actions
+    };
+    let idle = run(&gone, &mut observed, Knowledge::Watched, NOW);
+    assert_eq!((update(&idle).idle_since, idle.last()), (Some(NOW), Some(&Action::Revisit(at(60)))));
+    assert_eq!(run(&[], &mut observed, Knowledge::Watched, at(59)), [Action::Revisit(at(60))]);
+    assert!(update(&run(&[], &mut observed, Knowledge::Watched, at(60))).closing);
+    assert_eq!(run(&[], &mut observed, Knowledge::Watched, at(60)), [Action::Confirm]);
+    let deletion = run(&[], &mut observed, Knowledge::Confirmed(Job::Over), at(60));
+    let [Action::Delete { kind: Kind::StatefulSet, resource_version: Some(_), .. }] = deletion.as_slice()
+    else {
+        panic!("{deletion:?}")
+    };
+    run(&[], &mut observed, Knowledge::Confirmed(Job::Over), at(60));
+    assert_eq!(observed, Observed::default());
+}
+
+#[test]
+fn who_comes_while_it_is_kept_warm_takes_it_over() {
+    let mut observed = made_for(&[sharer("a")]);
+    carry_out(&act(&[ended(sharer("a"))], &observed), &mut observed);
+    let uid = observed.stateful_set.as_ref().unwrap().uid.clone();
+    let actions = reconcile(&claims(&[sharer("b")]), &observed, Knowledge::Watched, at(30));
+    assert_eq!(update(&actions).idle_since, None);
+    carry_out(&actions, &mut observed);
+    assert_eq!(observed.stateful_set.as_ref().unwrap().uid, uid);
+}
+
+#[test]
+fn who_comes_while_it_is_closing_has_the_mark_taken_off() {
+    let mut observed = made_for(&[sharer("a")]);
+    observed.stateful_set.as_mut().unwrap().record.closing = true;
+    observed.stateful_set.as_mut().unwrap().record.idle_since = Some(NOW);
+    for knowledge in [Knowledge::Watched, Knowledge::Confirmed(Job::Over)] {
+        let actions = reconcile(&claims(&[sharer("b")]), &observed, knowledge, at(61));
+        assert!(!update(&actions).closing);
+    }
+}
+
+#[test]
+fn left_over_from_a_service_that_is_gone_is_not_taken_over() {
+    let mut observed = made_for(&[sharer("a")]);
+    observed.stateful_set = None;
+    let actions = act(&[sharer("b")], &observed);
+    let [Action::Delete { kind: Kind::Service, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    carry_out(&actions, &mut observed);
+    let actions = act(&[sharer("b")], &observed);
+    let [Action::Create { creation, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(creation.record.instance, crate::record::Instance::of_creator("b"));
+}
+
+#[test]
+fn a_namespaces_service_has_no_owner() {
+    let annotations = json!({"image": "x", "scope": "namespace", "name": "cache"});
+    let consumers = [admitted("r", "a", &annotations, &json!({}))];
+    let actions = act(&consumers, &Observed::default());
+    let [Action::Create { creation, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!((creation.owners.len(), creation.service.object.as_str()), (0, "cache"));
+}
+
+#[test]
+fn who_asks_for_something_else_under_the_same_key_is_refused_and_told_what_differs() {
+    let first = sharer("a");
     let observed = made_for(std::slice::from_ref(&first));
-    let other = consumer("r", "b", "y");
-    let key = first.plan.services[0].key.clone();
-    let cause = Refusal::OtherSpec(key.clone());
-    assert_eq!(
-        cause.to_string(),
-        format!("its specification differs from that of the service that is there, key {key}")
+    let other = admitted(
+        "b",
+        "b",
+        &json!({"image": "y", "replicas": "3", "scope": "execution"}),
+        &json!({"labels": {"execution-id": "e"}}),
     );
-    let refused = vec![Action::Refuse { pod: other.pod.clone(), cause }];
-    assert_eq!(act(&[first, other.clone()], &observed), refused);
-    assert_eq!(act(&[other], &observed), refused);
+    let actions = act(&[first, other.clone()], &observed);
+    let refusals: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Refuse { pod, cause } => Some((pod, cause.to_string())),
+            _ => None,
+        })
+        .collect();
+    let [(pod, cause)] = refusals.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(*pod, &other.pod);
+    assert_eq!(
+        cause,
+        "all who share the key execution/ns/execution:e/dataservice must ask for the same, and this pod asks for \
+         something else than the service that is there: image is \"x\" and not \"y\", replicas is 1 and not 3"
+    );
 }
 
 #[test]
@@ -179,103 +379,61 @@ fn who_meets_another_keys_service_under_its_name_is_refused() {
     let mut stranger = consumer("r", "b", "x");
     stranger.plan.services[0].key = consumer("s", "c", "x").plan.services[0].key.clone();
     let actions = act(&[stranger], &observed);
-    let [Action::Refuse { cause: Refusal::OtherKey(key), .. }] = actions.as_slice() else {
+    let Some(Action::Refuse { cause: Refusal::OtherKey(key), .. }) = actions.last() else {
         panic!("{actions:?}")
     };
     assert!(key.as_str().starts_with("task/ns/pod:"));
 }
 
-#[test]
-fn half_of_another_making_goes_before_the_whole_is_made() {
-    let consumers = [consumer("r", "a", "x")];
-    let mut observed = made_for(&consumers);
-    observed.service.as_mut().unwrap().record.instance = Instance::of_creator("another");
-    let uid = observed.service.as_ref().unwrap().uid.clone();
-    assert_eq!(act(&consumers, &observed), [Action::Delete { kind: Kind::Service, uid }]);
-}
+// === A job's service ===
 
 #[test]
-fn a_pod_on_a_silent_node_is_looked_at_again() {
-    let mut lost = consumer("r", "a", "x");
-    let at: Timestamp = "1970-01-01T00:01:00Z".parse().unwrap();
-    lost.standing = Standing::LiveUntil(at);
-    let lost = [lost];
-    let observed = made_for(&lost);
-    assert_eq!(act(&lost, &observed), [Action::Revisit(at)]);
-    assert_eq!(reconcile(&claims(&lost), &observed, Knowledge::Watched, at).len(), 2);
+fn a_jobs_service_is_held_between_two_attempts_until_the_job_is_over() {
+    let mut observed = made_for(&[jobs("a")]);
+    let gone = [ended(jobs("a"))];
+    assert_eq!(act(&gone, &observed), [Action::Confirm]);
+    let held = confirmed(&gone, &observed, Job::Unfinished, NOW);
+    assert_eq!(update(&held).idle_since, Some(NOW));
+    assert!(matches!(held.last(), Some(Action::Revisit(_))));
+    carry_out(&held, &mut observed);
+    let joined = reconcile(&claims(&[jobs("b")]), &observed, Knowledge::Watched, at(9));
+    assert_eq!(update(&joined).idle_since, None);
+    assert!(update(&confirmed(&gone, &observed, Job::Over, at(9))).closing);
 }
 
-mod any_order {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Clone, Debug)]
-    enum Event {
-        Appear(usize),
-        End(usize),
-        Vanish(usize),
-        /// The first of the actions is carried out, then the controller dies.
-        Interrupted,
-        Reconcile,
-        LoseObject(Kind),
-    }
-
-    fn event() -> impl Strategy<Value = Event> {
-        prop_oneof![
-            (0_usize..3).prop_map(Event::Appear),
-            (0_usize..3).prop_map(Event::End),
-            (0_usize..3).prop_map(Event::Vanish),
-            Just(Event::Interrupted),
-            Just(Event::Reconcile),
-            prop_oneof![Just(Kind::Service), Just(Kind::StatefulSet)].prop_map(Event::LoseObject),
-        ]
-    }
-
-    proptest! {
-        /// I1 and I2: whatever happened in between, once things are quiet the objects are there if and only if a
-        /// live consumer is, and no object of a live consumer was ever deleted.
-        #[test]
-        fn the_objects_follow_the_consumers(events in proptest::collection::vec(event(), 0..40)) {
-            let all = ["a", "b", "c"].map(|uid| consumer("r", uid, "x"));
-            let mut present: Vec<Consumer> = Vec::new();
-            let mut observed = Observed::default();
-            for event in events {
-                match event {
-                    Event::Appear(i) if !present.iter().any(|c| c.pod == all[i].pod) => present.push(all[i].clone()),
-                    Event::Appear(_) => {}
-                    Event::End(i) => {
-                        for consumer in present.iter_mut().filter(|c| c.pod == all[i].pod) {
-                            consumer.standing = Standing::Ended(Ending::Failed);
-                        }
-                    }
-                    Event::Vanish(i) => present.retain(|c| c.pod != all[i].pod),
-                    Event::Interrupted => step(&present, &mut observed, 1)?,
-                    Event::Reconcile => step(&present, &mut observed, usize::MAX)?,
-                    Event::LoseObject(kind) => *slot(&mut observed, kind) = None,
-                }
-            }
-            for _ in 0..3 {
-                step(&present, &mut observed, usize::MAX)?;
-            }
-            let wanted = present.iter().any(|c| c.standing.is_live(NOW));
-            prop_assert_eq!(observed.objects().count(), if wanted { 2 } else { 0 });
-        }
-    }
-
-    fn step(present: &[Consumer], observed: &mut Observed, most: usize) -> Result<(), TestCaseError> {
-        let mut actions = reconcile(&claims(present), observed, Knowledge::Listed, NOW);
-        actions.truncate(most);
-        let live = present.iter().any(|c| c.standing.is_live(NOW));
-        let one_making = observed
-            .objects()
-            .map(|(_, o)| &o.record.instance)
-            .collect::<Vec<_>>()
-            .windows(2)
-            .all(|w| w[0] == w[1]);
-        let deletes = actions.iter().any(|action| matches!(action, Action::Delete { .. }));
-        prop_assert!(!(live && one_making && deletes), "{:?}", actions);
-        carry_out(&actions, observed);
-        Ok(())
-    }
+#[test]
+fn a_job_that_cannot_be_read_holds_its_service_for_a_while() {
+    let mut observed = made_for(&[jobs("a")]);
+    carry_out(&confirmed(&[], &observed, Job::Unreadable, NOW), &mut observed);
+    assert_eq!(confirmed(&[], &observed, Job::Unreadable, at(299)), [Action::Revisit(at(300))]);
+    assert!(update(&confirmed(&[], &observed, Job::Unreadable, at(300))).closing);
 }
+
+#[test]
+fn when_the_leader_has_ended_the_others_are_told_and_the_service_goes() {
+    let all = [mpis("launcher", "launcher"), mpis("w0", "worker"), mpis("w1", "worker")];
+    let mut observed = made_for(&all);
+    let [launcher, w0, w1] = all;
+    let workers = [w0.pod.clone(), w1.pod.clone()];
+    let told = act(&[ended(launcher.clone()), w0.clone(), w1.clone()], &observed);
+    assert_eq!(told, workers.map(Action::Release));
+    let over = [launcher, w0, w1].map(ended);
+    // No look at the MPIJob: it may say `Running` for a while.
+    let actions = act(&over, &observed);
+    assert!(update(&actions).closing);
+    carry_out(&actions, &mut observed);
+    assert_eq!(act(&over, &observed), [Action::Confirm]);
+    assert_eq!(confirmed(&over, &observed, Job::Unfinished, NOW).len(), 1);
+}
+
+#[test]
+fn an_absent_leader_says_nothing_nor_does_one_that_has_a_successor() {
+    let workers = [mpis("w0", "worker"), mpis("w1", "worker")];
+    let observed = made_for(&workers);
+    assert_eq!(act(&workers, &observed), []);
+    let [w0, w1] = workers;
+    let succeeded = [ended(mpis("l0", "launcher")), mpis("l1", "launcher"), w0, w1];
+    assert!(!act(&succeeded, &observed).iter().any(|action| matches!(action, Action::Release(_))));
+}
+
+mod any_order;

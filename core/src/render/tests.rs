@@ -1,41 +1,37 @@
 use super::*;
 use crate::consumer::{Owner, PodRef};
+use crate::holder::Holder;
 use crate::key::{Key, PodId, Scope};
 use crate::plan::PlannedService;
-use crate::record::{self, Instance, Record};
+use crate::record::Record;
 use crate::settings::Settings;
 
 fn creation(spec: Value) -> Creation {
     let spec: Spec = serde_json::from_value(spec).unwrap();
     let name: crate::name::ServiceName = "graph".parse().unwrap();
-    let key = Key::of_pod("ns", &PodId::from_request_uid("r"), &name);
+    let key = Key::new(Scope::Task, "ns", &Holder::Pod(PodId::from_request_uid("r")), &name);
     let hash = spec.digest();
-    let record = Record {
-        version: record::VERSION,
-        key: key.clone(),
-        scope: Scope::Task,
-        hash: hash.clone(),
-        instance: Instance::of_creator("u"),
-    };
     let owner = Owner {
         api_version: "flyte.lyft.com/v1alpha1".to_owned(),
         kind: "flyteworkflow".to_owned(),
         name: "a7k".to_owned(),
         uid: "5d0".to_owned(),
     };
+    let service = PlannedService {
+        object: key.object(Scope::Task, &name),
+        name,
+        key,
+        scope: Scope::Task,
+        spec,
+        default_resources: Settings::default().default_resources,
+        hash,
+        lifetime: crate::ask::Lifetime::default(),
+        isolated: false,
+    };
     Creation {
-        service: PlannedService {
-            object: key.object(&name),
-            name,
-            key,
-            scope: Scope::Task,
-            spec,
-            default_resources: Settings::default().default_resources,
-            hash,
-            lifetime: crate::ask::Lifetime::default(),
-        },
+        record: Record::of(&service, "u"),
+        service,
         namespace: "ns".to_owned(),
-        record,
         owners: vec![owner],
         consumers: vec![PodRef { namespace: "ns".to_owned(), name: "p".to_owned(), uid: "u".to_owned() }],
     }
@@ -53,6 +49,7 @@ fn a_service_as_it_is_written() {
     }));
     insta::assert_yaml_snapshot!("the_service", service(&creation));
     insta::assert_yaml_snapshot!("the_stateful_set", stateful_set(&creation, None).unwrap());
+    insta::assert_yaml_snapshot!("the_network_policy", network_policy(&creation));
 }
 
 #[test]

@@ -1,0 +1,206 @@
+//! How far a pod's services are, in a person's words: what its wait gate prints, and why it gives up.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::consumer::Consumer;
+use crate::key::Scope;
+use crate::plan::PlannedService;
+use crate::reconcile::{Claim, Object, Observed};
+use crate::record::later;
+use crate::server::Server;
+
+/// What is known of a service at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its objects.
+    pub observed: &'a Observed,
+    /// Its servers, of whatever making, by ordinal.
+    pub servers: &'a [Server],
+    /// What events have told of it, and of the pod that asks.
+    pub told: &'a [Told],
+}
+
+/// A cause that only an event tells.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// What it says, on one line.
+    pub text: String,
+    /// When it was last said.
+    pub at: Timestamp,
+    /// Whether waiting may mend it.
+    pub hope: Hope,
+}
+
+/// Whether waiting may mend a cause.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hope {
+    /// It may: an image that is not there yet, a cluster that is full.
+    Mends,
+    /// It may, within moments: the servers that fill a quota may just be ending.
+    MendsSoon,
+    /// It cannot.
+    Never,
+}
+
+/// How far a pod's services are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Progress {
+    /// Where that leaves the pod.
+    pub state: State,
+    /// The same in a person's words, on one line: `graph 3/4 ready; graph-2: starting`.
+    pub message: String,
+    /// When one of them last came nearer to being ready.
+    pub progressed_at: Option<Timestamp>,
+}
+
+/// Where a pod is with its services; of several, the greatest counts.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum State {
+    /// All servers are ready.
+    Ready,
+    /// They may be ready yet.
+    Waiting,
+    /// They will not be.
+    Failed,
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// How far `service` is, for `consumer`.
+    #[must_use]
+    pub fn of_service(consumer: &Consumer, service: &PlannedService, known: &Known<'_>) -> Self {
+        let name = &service.name;
+        let Some(set) = &known.observed.stateful_set else {
+            return Self::not_made(known, format!("{name}: not made yet"));
+        };
+        if let Some(cause) = (Claim { consumer, service }).refusal(&set.record) {
+            return Self::failed(format!("{name}: {cause}"));
+        }
+        if set.deleting || set.record.closing {
+            return Self::waiting(format!("{name}: waiting for the previous servers to end"), None);
+        }
+        Self::of_set(service, set, known, is_owned(set, consumer, service))
+    }
+
+    /// How far a pod is whose services are so far.
+    #[must_use]
+    pub fn of_all(each: Vec<Self>) -> Self {
+        let state = each.iter().map(|progress| progress.state).max().unwrap_or(State::Ready);
+        let progressed_at = each.iter().filter_map(|progress| progress.progressed_at).max();
+        // Of services that will not be ready, only they are of interest.
+        let told = each.into_iter().filter(|progress| state != State::Failed || progress.state == state);
+        Self {
+            state,
+            message: told.map(|progress| progress.message).collect::<Vec<_>>().join("; "),
+            progressed_at,
+        }
+    }
+
+    /// When the pod has waited for long enough, if it waits at all (design §4: since it was created or since the last
+    /// progress, whichever is later).
+    #[must_use]
+    pub fn deadline(&self, consumer: &Consumer) -> Option<Timestamp> {
+        let since = self.progressed_at.map_or(consumer.created_at, |at| at.max(consumer.created_at));
+        consumer.plan.wait.map(|wait| later(since, wait))
+    }
+
+    fn of_set(service: &PlannedService, set: &Object, known: &Known<'_>, is_owned: bool) -> Self {
+        let ours = |server: &&Server| server.instance == set.record.instance.as_str() && !server.is_ending;
+        let servers: Vec<_> = known.servers.iter().filter(ours).collect();
+        let ready = servers.iter().filter(|server| server.is_ready).count();
+        let replicas = usize::try_from(service.spec.replicas).unwrap_or(usize::MAX);
+        let count = format!("{} {ready}/{replicas} ready", service.name);
+        if ready >= replicas && is_owned {
+            return Self { state: State::Ready, message: count, progressed_at: None };
+        }
+        let told = known.told.iter().find(|told| told.is_in_the_way(set));
+        if let Some(told) = told.filter(|_| servers.len() < replicas) {
+            return Self::of_told(told, format!("{count}; {}", told.text), Some(set.created_at));
+        }
+        let progressed_at = servers.iter().map(|server| server.progressed_at).chain([set.created_at]).max();
+        Self::waiting(format!("{count}{}", missing(service, &servers)), progressed_at)
+    }
+
+    fn not_made(known: &Known<'_>, message: String) -> Self {
+        match known.told.iter().max_by_key(|told| told.at) {
+            Some(told) => Self::of_told(told, format!("{message}; {}", told.text), None),
+            None => Self::waiting(message, None),
+        }
+    }
+
+    fn of_told(told: &Told, message: String, progressed_at: Option<Timestamp>) -> Self {
+        match told.hope {
+            Hope::Never => Self::failed(message),
+            Hope::MendsSoon if progressed_at.is_some_and(|since| told.at.duration_since(since) > SOON) => {
+                Self::failed(message)
+            }
+            Hope::Mends | Hope::MendsSoon => Self::waiting(message, progressed_at),
+        }
+    }
+
+    fn failed(message: String) -> Self {
+        Self { state: State::Failed, message, progressed_at: None }
+    }
+
+    fn waiting(message: String, progressed_at: Option<Timestamp>) -> Self {
+        Self { state: State::Waiting, message, progressed_at }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// What the StatefulSet controller says of a server that it cannot make: `create Pod graph-0 in StatefulSet graph
+    /// failed error: pods "graph-0" is forbidden: exceeded quota: …`. Its status says nothing of it.
+    #[must_use]
+    pub fn of_failed_creation(text: &str, at: Timestamp) -> Self {
+        let text = text.split_once("failed error: ").map_or(text, |(_, cause)| cause);
+        let hope = if text.contains("exceeded quota") {
+            Hope::MendsSoon
+        } else if text.contains("is forbidden") || text.contains("is invalid") {
+            Hope::Never
+        } else {
+            Hope::Mends
+        };
+        Self { text: one_line(text), at, hope }
+    }
+
+    /// Told of this making, not of one before.
+    fn is_in_the_way(&self, set: &Object) -> bool {
+        self.at >= set.created_at
+    }
+}
+
+/// Whether the consumer's controller holds the service too: else Kubernetes' collector may take it with another's.
+fn is_owned(set: &Object, consumer: &Consumer, service: &PlannedService) -> bool {
+    service.scope == Scope::Namespace || set.is_owned_by(&consumer.owner.uid)
+}
+
+/// What is missing, a few servers by name: those in trouble first.
+fn missing(service: &PlannedService, servers: &[&Server]) -> String {
+    let mut unready: Vec<_> = servers.iter().filter(|server| !server.is_ready).collect();
+    unready.sort_by_key(|server| (server.trouble.is_none(), server.ordinal));
+    let told = unready.iter().take(MOST_NAMED).map(|server| {
+        let how =
+            server.trouble.as_ref().map_or_else(|| server.stage.as_str().to_owned(), ToString::to_string);
+        format!("; {}-{}: {how}", service.name, server.ordinal)
+    });
+    let rest = unready.len().saturating_sub(MOST_NAMED);
+    let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    told.chain([more]).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_CHARS).collect()
+}
+
+/// How long a quota may be full because servers of a service that is gone have not ended yet (their grace is 5 s).
+const SOON: SignedDuration = SignedDuration::from_secs(10);
+/// Servers that a message names.
+const MOST_NAMED: usize = 3;
+/// The API server's words can be long; a termination message holds 4 KiB in all.
+const MOST_CHARS: usize = 700;
+
+#[cfg(test)]
+mod tests;

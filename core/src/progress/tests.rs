@@ -1,0 +1,201 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::annotation;
+use crate::inject::{Decision, Request, inject};
+use crate::installation::Installation;
+use crate::record::{MANAGED_BY, Record};
+use crate::settings::Settings;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn consumer(replicas: u32) -> Consumer {
+    let annotations = json!({
+        "dataservice.flyte.org/image": "x", "dataservice.flyte.org/name": "graph",
+        "dataservice.flyte.org/replicas": replicas.to_string(),
+    });
+    let mut pod = json!({
+        "metadata": {
+            "annotations": annotations, "name": "p", "namespace": "ns", "uid": "u",
+            "creationTimestamp": at(100).to_string(),
+        },
+        "spec": {"containers": [{"name": "a"}]},
+    });
+    let installation = Installation {
+        cluster_domain: "cluster.local".to_owned(),
+        lifecycle_url: String::new(),
+        lifecycle_ca: String::new(),
+        sidecar_image: "sidecar".parse().unwrap(),
+        sidecar_pull_policy: None,
+        sidecar_resources: [].into(),
+    };
+    let request = Request { uid: "r", namespace: "ns", pod: &pod };
+    let Decision::Inject { injection, .. } = inject(request, &Settings::default(), &installation) else {
+        panic!()
+    };
+    pod["metadata"]["annotations"][annotation::PLAN] = json!(injection.annotations[annotation::PLAN]);
+    Consumer::read(&pod).unwrap()
+}
+
+fn observed(consumer: &Consumer) -> Observed {
+    let set = Object {
+        uid: "s".to_owned(),
+        resource_version: "1".to_owned(),
+        created_at: at(101),
+        record: Record::of(&consumer.plan.services[0], "u"),
+        owners: vec![consumer.owner.clone()],
+        deleting: false,
+    };
+    Observed { stateful_set: Some(set), ..Observed::default() }
+}
+
+fn server(consumer: &Consumer, ordinal: u32, status: &Value) -> Server {
+    let record = Record::of(&consumer.plan.services[0], "u");
+    let pod = json!({
+        "metadata": {
+            "name": format!("graph-{ordinal}"), "creationTimestamp": at(102).to_string(),
+            "labels": {MANAGED_BY.0: MANAGED_BY.1, "dataservice.flyte.org/instance": record.instance.as_str()},
+        },
+        "status": status,
+    });
+    Server::read(&pod).unwrap()
+}
+
+fn ready() -> Value {
+    json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": at(110).to_string()}]})
+}
+
+fn failing_to_pull() -> Value {
+    json!({"containerStatuses": [{"name": "server", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]})
+}
+
+fn progress(consumer: &Consumer, observed: &Observed, servers: &[Server], told: &[Told]) -> Progress {
+    Progress::of_service(consumer, &consumer.plan.services[0], &Known { observed, servers, told })
+}
+
+#[test]
+fn it_is_ready_when_all_servers_are() {
+    let consumer = consumer(2);
+    let servers = [0, 1].map(|ordinal| server(&consumer, ordinal, &ready()));
+    let all = progress(&consumer, &observed(&consumer), &servers, &[]);
+    assert_eq!((all.state, all.message.as_str()), (State::Ready, "graph 2/2 ready"));
+    let half = progress(&consumer, &observed(&consumer), &servers[..1], &[]);
+    assert_eq!((half.state, half.message.as_str()), (State::Waiting, "graph 1/2 ready"));
+    assert_eq!(half.progressed_at, Some(at(110)));
+}
+
+#[test]
+fn a_service_whose_owners_do_not_include_the_pods_is_not_ready_yet() {
+    let consumer = consumer(1);
+    let mut observed = observed(&consumer);
+    observed.stateful_set.as_mut().unwrap().owners.clear();
+    let servers = [server(&consumer, 0, &ready())];
+    assert_eq!(progress(&consumer, &observed, &servers, &[]).state, State::Waiting);
+}
+
+#[test]
+fn servers_of_another_making_and_those_that_end_do_not_count() {
+    let consumer = consumer(1);
+    let mut old = server(&consumer, 0, &ready());
+    old.instance = "old".to_owned();
+    let mut ending = server(&consumer, 0, &ready());
+    ending.is_ending = true;
+    let progress = progress(&consumer, &observed(&consumer), &[old, ending], &[]);
+    assert_eq!(progress.message, "graph 0/1 ready");
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_troubled_first() {
+    let consumer = consumer(6);
+    let mut servers: Vec<_> = (0..5).map(|ordinal| server(&consumer, ordinal, &json!({}))).collect();
+    servers.push(server(&consumer, 5, &failing_to_pull()));
+    assert_eq!(
+        progress(&consumer, &observed(&consumer), &servers, &[]).message,
+        "graph 0/6 ready; graph-5: ErrImagePull: no; graph-0: not placed yet; graph-1: not placed yet; and 3 more"
+    );
+}
+
+#[test]
+fn a_service_that_is_about_to_go_is_waited_out() {
+    let consumer = consumer(1);
+    let mut closing = observed(&consumer);
+    closing.stateful_set.as_mut().unwrap().record.closing = true;
+    let mut deleting = observed(&consumer);
+    deleting.stateful_set.as_mut().unwrap().deleting = true;
+    for observed in [closing, deleting] {
+        let progress = progress(&consumer, &observed, &[server(&consumer, 0, &ready())], &[]);
+        assert_eq!(
+            (progress.state, progress.message.as_str()),
+            (State::Waiting, "graph: waiting for the previous servers to end")
+        );
+    }
+}
+
+#[test]
+fn a_conflict_fails_at_once() {
+    let (first, other) = (consumer(1), consumer(2));
+    let progress = progress(&other, &observed(&first), &[], &[]);
+    assert_eq!(progress.state, State::Failed);
+    assert!(progress.message.starts_with("graph: all who share the key"), "{}", progress.message);
+    assert!(progress.message.ends_with("replicas is 1 and not 2"), "{}", progress.message);
+}
+
+#[test]
+fn what_cannot_be_made_fails_at_once_unless_waiting_may_mend_it() {
+    let consumer = consumer(1);
+    let told = |hope| [Told { text: "no template".to_owned(), at: at(101), hope }];
+    let failed = progress(&consumer, &Observed::default(), &[], &told(Hope::Never));
+    assert_eq!((failed.state, failed.message.as_str()), (State::Failed, "graph: not made yet; no template"));
+    assert_eq!(progress(&consumer, &Observed::default(), &[], &told(Hope::Mends)).state, State::Waiting);
+}
+
+#[test]
+fn a_servers_refusal_is_told_by_events_alone() {
+    let consumer = consumer(1);
+    let of = |text: &str, second| {
+        let told = [Told::of_failed_creation(text, at(second))];
+        progress(&consumer, &observed(&consumer), &[], &told)
+    };
+    let create = "create Pod graph-0 in StatefulSet graph failed error: pods \"graph-0\" is forbidden: ";
+    let insecure = of(&format!("{create}violates PodSecurity \"restricted\""), 102);
+    assert_eq!(insecure.state, State::Failed);
+    assert_eq!(
+        insecure.message,
+        "graph 0/1 ready; pods \"graph-0\" is forbidden: violates PodSecurity \"restricted\""
+    );
+    let full = format!("{create}exceeded quota: q");
+    assert_eq!(of(&full, 105).state, State::Waiting, "the servers that fill it may just be ending");
+    assert_eq!(of(&full, 112).state, State::Failed);
+    assert_eq!(of(&full, 99).state, State::Waiting, "told of a predecessor");
+    assert_eq!(of("Internal error occurred", 130).state, State::Waiting);
+}
+
+#[test]
+fn what_was_told_is_over_when_the_servers_are_there() {
+    let consumer = consumer(1);
+    let told = [Told::of_failed_creation("pods \"graph-0\" is forbidden: exceeded quota", at(120))];
+    let progress = progress(&consumer, &observed(&consumer), &[server(&consumer, 0, &json!({}))], &told);
+    assert_eq!(progress.message, "graph 0/1 ready; graph-0: not placed yet");
+}
+
+#[test]
+fn the_deadline_counts_from_the_last_progress() {
+    let consumer = consumer(1);
+    let deadline =
+        |servers: &[Server]| progress(&consumer, &observed(&consumer), servers, &[]).deadline(&consumer);
+    assert_eq!(deadline(&[]), Some(at(101 + 600)));
+    assert_eq!(deadline(&[server(&consumer, 0, &json!({}))]), Some(at(102 + 600)));
+    let nothing = progress(&consumer, &Observed::default(), &[], &[]);
+    assert_eq!(nothing.deadline(&consumer), Some(at(100 + 600)));
+}
+
+#[test]
+fn of_several_services_the_worst_counts() {
+    let one = |state, message: &str| Progress { state, message: message.to_owned(), progressed_at: None };
+    let all = Progress::of_all(vec![one(State::Ready, "a 1/1 ready"), one(State::Waiting, "b 0/1 ready")]);
+    assert_eq!((all.state, all.message.as_str()), (State::Waiting, "a 1/1 ready; b 0/1 ready"));
+    let failed = Progress::of_all(vec![one(State::Ready, "a 1/1 ready"), one(State::Failed, "b: no")]);
+    assert_eq!((failed.state, failed.message.as_str()), (State::Failed, "b: no"));
+}

@@ -1,0 +1,74 @@
+//! Somebody needs the service.
+
+use jiff::Timestamp;
+
+use super::{Action, Claim, Creation, Kind, Object, Observed, Update, close};
+use crate::consumer::Owner;
+use crate::key::Scope;
+use crate::record::Record;
+
+/// Makes what is missing for `sharing`, and keeps the record true; what is half of another making is deleted first.
+pub(super) fn keep(
+    claims: &[Claim<'_>],
+    sharing: &[&Claim<'_>],
+    record: &Record,
+    observed: &Observed,
+    now: Timestamp,
+) -> Vec<Action> {
+    if observed.objects().any(|(_, object)| object.deleting) {
+        // Its deletion is seen when it is done; the name is free then.
+        return Vec::new();
+    }
+    let strangers = strangers(record, observed);
+    if !strangers.is_empty() {
+        return strangers;
+    }
+    let kinds = observed.missing(record);
+    let owners = owners(sharing);
+    let wanted = Record { idle_since: None, closing: false, ..close::with_lifetimes(record, claims, now) };
+    let update = observed.stateful_set.as_ref().and_then(|set| update(set, wanted, &owners));
+    let create = (!kinds.is_empty()).then(|| create(sharing, record, owners, kinds)).flatten();
+    create.into_iter().chain(update).collect()
+}
+
+fn strangers(record: &Record, observed: &Observed) -> Vec<Action> {
+    let strangers = observed.objects().filter(|(_, object)| object.record.instance != record.instance);
+    strangers
+        .map(|(kind, object)| Action::Delete { kind, uid: object.uid.clone(), resource_version: None })
+        .collect()
+}
+
+fn create(sharing: &[&Claim<'_>], record: &Record, owners: Vec<Owner>, kinds: Vec<Kind>) -> Option<Action> {
+    let first = sharing.first()?;
+    let creation = Creation {
+        service: first.service.clone(),
+        namespace: first.consumer.pod.namespace.clone(),
+        record: record.clone(),
+        owners,
+        consumers: sharing.iter().map(|claim| claim.consumer.pod.clone()).collect(),
+    };
+    Some(Action::Create { creation: Box::new(creation), kinds })
+}
+
+/// Each distinct controller of the consumers. What a namespace shares has no owner: keep-warm ends it.
+fn owners(sharing: &[&Claim<'_>]) -> Vec<Owner> {
+    let owned = sharing.iter().filter(|claim| claim.service.scope != Scope::Namespace);
+    let mut owners: Vec<_> = owned.map(|claim| claim.consumer.owner.clone()).collect();
+    owners.sort();
+    owners.dedup();
+    owners
+}
+
+/// The change that makes `set` say `record` and be owned by all of `owners`, if it does not yet.
+pub(super) fn update(set: &Object, record: Record, owners: &[Owner]) -> Option<Action> {
+    let owners: Vec<_> = owners.iter().filter(|owner| !set.is_owned_by(&owner.uid)).cloned().collect();
+    (record != set.record || !owners.is_empty()).then(|| {
+        Action::Update(Box::new(Update {
+            uid: set.uid.clone(),
+            resource_version: set.resource_version.clone(),
+            record,
+            has_owners: !set.owners.is_empty(),
+            owners,
+        }))
+    })
+}

@@ -1,0 +1,129 @@
+//! What is there under a service's name.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Claim;
+use crate::consumer::Owner;
+use crate::pod;
+use crate::record::{Instance, Record};
+
+/// What is there under a service's name. Objects that are not ours are not seen here; creating beside them fails.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Observed {
+    /// The StatefulSet, whose record wins.
+    pub stateful_set: Option<Object>,
+    /// The headless Service.
+    pub service: Option<Object>,
+    /// The NetworkPolicy, of a service that is isolated.
+    pub network_policy: Option<Object>,
+}
+
+/// An object of ours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Object {
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it says of itself.
+    pub record: Record,
+    /// Its owners.
+    pub owners: Vec<Owner>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// The kinds of object that a service consists of.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// Who may reach the servers.
+    NetworkPolicy,
+    /// Their names.
+    Service,
+    /// The servers.
+    StatefulSet,
+}
+
+// === impl Object ===
+
+impl Object {
+    /// Reads an object, if it is ours.
+    #[must_use]
+    pub fn read(object: &Value) -> Option<Self> {
+        let text = |pointer| pod::text(object, pointer).map(str::to_owned);
+        let owners = pod::list(object, "/metadata/ownerReferences").iter();
+        Some(Self {
+            uid: text("/metadata/uid")?,
+            resource_version: text("/metadata/resourceVersion")?,
+            created_at: pod::timestamp(object, "/metadata/creationTimestamp")?,
+            record: Record::read(object)?,
+            owners: owners.filter_map(Owner::read).collect(),
+            deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
+        })
+    }
+
+    /// Whether the object with this uid is among its owners.
+    #[must_use]
+    pub fn is_owned_by(&self, uid: &str) -> bool {
+        self.owners.iter().any(|owner| owner.uid == uid)
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// All of them, in the order in which they are made: resolvers remember a missing name for 30 s, and servers are
+    /// not to be open to everybody even for a moment.
+    pub const ALL: [Self; 3] = [Self::Service, Self::NetworkPolicy, Self::StatefulSet];
+}
+
+// === impl Observed ===
+
+impl Observed {
+    /// The object of this kind.
+    #[must_use]
+    pub fn get(&self, kind: Kind) -> Option<&Object> {
+        match kind {
+            Kind::NetworkPolicy => self.network_policy.as_ref(),
+            Kind::Service => self.service.as_ref(),
+            Kind::StatefulSet => self.stateful_set.as_ref(),
+        }
+    }
+
+    /// The place of the object of this kind.
+    pub fn slot(&mut self, kind: Kind) -> &mut Option<Object> {
+        match kind {
+            Kind::NetworkPolicy => &mut self.network_policy,
+            Kind::Service => &mut self.service,
+            Kind::StatefulSet => &mut self.stateful_set,
+        }
+    }
+
+    /// What is there.
+    pub fn objects(&self) -> impl Iterator<Item = (Kind, &Object)> {
+        Kind::ALL.into_iter().filter_map(|kind| Some((kind, self.get(kind)?)))
+    }
+
+    /// The record that counts for `live`: the StatefulSet's. Where there is only a Service, it is half of a making for
+    /// one of these, or left over from a service that is gone.
+    pub(super) fn record_for(&self, live: &[&Claim<'_>]) -> Option<&Record> {
+        let is_theirs = |record: &&Record| {
+            live.iter().any(|claim| Instance::of_creator(&claim.consumer.pod.uid) == record.instance)
+        };
+        let half = self.service.as_ref().map(|object| &object.record).filter(is_theirs);
+        self.stateful_set.as_ref().map(|object| &object.record).or(half)
+    }
+
+    /// Of the kinds that a service with `record` consists of, those that are not there.
+    pub(super) fn missing(&self, record: &Record) -> Vec<Kind> {
+        let is_missing = |kind: &Kind| self.get(*kind).is_none();
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| *kind != Kind::NetworkPolicy || record.isolated)
+            .filter(is_missing)
+            .collect()
+    }
+}

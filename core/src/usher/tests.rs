@@ -1,0 +1,79 @@
+use serde_json::json;
+
+use super::*;
+use crate::standing::{Ending, Standing};
+use crate::trouble::Trouble;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A pod made at 100 that waits for a minute.
+fn consumer(wait: Waiting) -> Consumer {
+    let plan = json!({"version": 1, "id": "0123456789abcdef", "services": [], "wait": 60});
+    let pod = json!({"metadata": {
+        "annotations": {"dataservice.flyte.org/plan": plan.to_string()},
+        "name": "p", "namespace": "ns", "uid": "u", "creationTimestamp": at(100).to_string(),
+    }});
+    Consumer { wait, ..Consumer::read(&pod).unwrap() }
+}
+
+fn gate(placed_at: Option<i64>, runs_again: bool) -> Waiting {
+    Waiting::Gate {
+        placed_at: placed_at.map(at),
+        trouble: Some(Trouble::new("ErrImagePull", "no")),
+        runs_again,
+    }
+}
+
+fn progress(state: State) -> Progress {
+    Progress { state, message: "graph 0/1 ready".to_owned(), progressed_at: Some(at(110)) }
+}
+
+#[test]
+fn a_held_pod_is_placed_when_there_is_nothing_to_wait_for_any_more() {
+    let held = consumer(Waiting::Held);
+    assert_eq!(usher(&held, &progress(State::Waiting), at(169)), Some(Step::Revisit(at(170))));
+    for (state, now) in [(State::Waiting, 170), (State::Ready, 101), (State::Failed, 101)] {
+        assert_eq!(usher(&held, &progress(state), at(now)), Some(Step::Lift));
+    }
+}
+
+#[test]
+fn a_pod_whose_gate_cannot_say_it_is_ended_after_the_gates_own_time() {
+    let waiting = consumer(gate(Some(120), false));
+    assert_eq!(usher(&waiting, &progress(State::Waiting), at(209)), Some(Step::Revisit(at(210))));
+    assert_eq!(
+        usher(&waiting, &progress(State::Waiting), at(210)),
+        Some(Step::End { cause: "graph 0/1 ready; its wait gate: ErrImagePull: no".to_owned() })
+    );
+}
+
+#[test]
+fn a_gate_that_gives_up_again_and_again_is_ended_at_once_when_waiting_cannot_mend_it() {
+    assert!(matches!(
+        usher(&consumer(gate(Some(120), true)), &progress(State::Failed), at(121)),
+        Some(Step::End { .. })
+    ));
+    assert!(matches!(
+        usher(&consumer(gate(Some(120), false)), &progress(State::Failed), at(121)),
+        Some(Step::Revisit(_))
+    ));
+    assert!(matches!(
+        usher(&consumer(gate(Some(120), true)), &progress(State::Waiting), at(121)),
+        Some(Step::Revisit(_))
+    ));
+}
+
+#[test]
+fn a_pod_that_no_node_takes_is_not_ended() {
+    assert_eq!(usher(&consumer(gate(None, false)), &progress(State::Waiting), at(100_000)), None);
+}
+
+#[test]
+fn a_pod_that_runs_or_has_ended_is_left_alone() {
+    assert_eq!(usher(&consumer(Waiting::Over), &progress(State::Failed), at(100_000)), None);
+    let mut ended = consumer(Waiting::Held);
+    ended.standing = Standing::Ended(Ending::Failed);
+    assert_eq!(usher(&ended, &progress(State::Failed), at(100_000)), None);
+}
