@@ -12,7 +12,9 @@ impl Directory {
     pub(crate) fn new() -> Self {
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir(&path).unwrap();
+        // One that a killed run left: process ids come again.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
