@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::config::Config;
+use crate::config::Api;
 use crate::dns::{self, Name, Resolver};
 use crate::endpoint::{Endpoint, Host};
 use crate::token;
@@ -55,12 +55,12 @@ pub(crate) enum Error {
 
 impl Client {
     /// Prepares TLS; nothing is sent.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(api: &Api) -> Self {
         Self {
-            endpoint: config.endpoint.clone(),
-            nameservers: config.nameservers.clone(),
-            tls: config.authority.client().into(),
-            token_file: config.token_file.clone(),
+            endpoint: api.endpoint.clone(),
+            nameservers: api.nameservers.clone(),
+            tls: api.authority.client().into(),
+            token_file: api.token_file.clone(),
         }
     }
 
@@ -111,11 +111,7 @@ impl Client {
     }
 
     async fn lookup(&self, name: &Name, deadline: Instant) -> Result<Vec<IpAddr>, dns::Error> {
-        let resolver = match self.nameservers.as_slice() {
-            [] => Resolver::from_file(Path::new(RESOLV_CONF))?,
-            nameservers => Resolver::new(nameservers.to_vec()),
-        };
-        resolver.lookup(name, deadline).await
+        Resolver::of_the_pod(&self.nameservers)?.lookup(name, deadline).await
     }
 
     fn request(&self, path: &'static str, authorization: HeaderValue) -> Request<Empty<Bytes>> {
@@ -189,4 +185,3 @@ fn reason(message: Option<&str>) -> String {
 const MAX_HEAD: usize = 8 * 1024;
 /// Of a body that says why, in bytes.
 const MAX_PROBLEM: usize = 4 * 1024;
-const RESOLV_CONF: &str = "/etc/resolv.conf";

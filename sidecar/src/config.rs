@@ -1,4 +1,4 @@
-//! What `run` needs to know, checked at start so that a mistake shows in the log of a pod that still runs.
+//! What the environment says, checked at start so that a mistake shows in the log of a pod that still runs.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -14,11 +14,18 @@ use crate::tls::{Authority, InvalidAuthority};
 /// All that a release takes.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Whom the lifecycle API's certificate has to come from.
-    pub(crate) authority: Authority,
+    /// Where to release.
+    pub(crate) api: Api,
     /// How long the release may take in all.
     pub(crate) deadline: Duration,
-    /// The lifecycle API.
+}
+
+/// All that it takes to speak to the lifecycle API.
+#[derive(Debug)]
+pub(crate) struct Api {
+    /// Whom its certificate has to come from.
+    pub(crate) authority: Authority,
+    /// Where it is.
     pub(crate) endpoint: Endpoint,
     /// The name servers to ask; those of `/etc/resolv.conf` where empty.
     pub(crate) nameservers: Vec<SocketAddr>,
@@ -26,7 +33,7 @@ pub(crate) struct Config {
     pub(crate) token_file: PathBuf,
 }
 
-/// Why there is nothing to release with.
+/// Why the flags and the environment make no sense.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidConfig {
     #[error(transparent)]
@@ -49,15 +56,33 @@ impl Config {
         args: Result<RunArgs, InvalidArgs>,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, InvalidConfig> {
-        let raw = |name| variable(name).filter(|value| !value.is_empty()).ok_or(InvalidConfig::Missing(name));
-        let text = |name| raw(name)?.into_string().map_err(|_| InvalidConfig::NotUtf8(name));
         let RunArgs { deadline, nameservers } = args?;
+        Ok(Self { api: Api::new(nameservers, &variable)?, deadline })
+    }
+}
+
+// === impl Api ===
+
+impl Api {
+    /// Checks the environment.
+    pub(crate) fn new(
+        nameservers: Vec<SocketAddr>,
+        variable: &impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, InvalidConfig> {
         Ok(Self {
-            authority: Authority::from_pem(&text(env::CA)?).map_err(InvalidConfig::Authority)?,
-            deadline,
-            endpoint: text(env::URL)?.parse().map_err(InvalidConfig::Endpoint)?,
+            authority: Authority::from_pem(&text(env::CA, variable)?).map_err(InvalidConfig::Authority)?,
+            endpoint: text(env::URL, variable)?.parse().map_err(InvalidConfig::Endpoint)?,
             nameservers,
-            token_file: raw(env::TOKEN_FILE)?.into(),
+            token_file: raw(env::TOKEN_FILE, variable)?.into(),
         })
     }
+}
+
+/// A variable's value, which must not be empty.
+fn text(name: &'static str, variable: &impl Fn(&str) -> Option<OsString>) -> Result<String, InvalidConfig> {
+    raw(name, variable)?.into_string().map_err(|_| InvalidConfig::NotUtf8(name))
+}
+
+fn raw(name: &'static str, variable: &impl Fn(&str) -> Option<OsString>) -> Result<OsString, InvalidConfig> {
+    variable(name).filter(|value| !value.is_empty()).ok_or(InvalidConfig::Missing(name))
 }

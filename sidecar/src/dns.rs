@@ -54,16 +54,19 @@ pub(crate) enum Error {
 // === impl Resolver ===
 
 impl Resolver {
-    /// A resolver that asks these name servers.
-    pub(crate) fn new(nameservers: Vec<SocketAddr>) -> Self {
-        Self { nameservers }
+    /// A resolver that asks these name servers, or the pod's own where there are none.
+    pub(crate) fn of_the_pod(nameservers: &[SocketAddr]) -> Result<Self, Error> {
+        match nameservers {
+            [] => Self::from_file(Path::new(RESOLV_CONF)),
+            nameservers => Ok(Self { nameservers: nameservers.to_vec() }),
+        }
     }
 
     /// A resolver that asks the name servers of a `resolv.conf`.
-    pub(crate) fn from_file(path: &Path) -> Result<Self, Error> {
+    fn from_file(path: &Path) -> Result<Self, Error> {
         let text =
             std::fs::read(path).map_err(|source| Error::ReadResolvConf { path: path.into(), source })?;
-        Ok(Self::new(resolv_conf::nameservers(&String::from_utf8_lossy(&text))))
+        Ok(Self { nameservers: resolv_conf::nameservers(&String::from_utf8_lossy(&text)) })
     }
 
     /// The addresses of a full name: at least one.
@@ -140,3 +143,5 @@ const PATIENCE: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800)];
 /// Servers answer with at most 512 bytes where no more was offered; what is longer is cut, and then malformed.
 const MAX_DATAGRAM: usize = 1_232;
+/// What the kubelet mounts into every container.
+const RESOLV_CONF: &str = "/etc/resolv.conf";

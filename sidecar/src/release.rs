@@ -26,7 +26,7 @@ pub(crate) enum Outcome {
 pub(crate) async fn release(config: &Config) -> Outcome {
     let started = Instant::now();
     let deadline = started + config.deadline;
-    let client = Client::new(config);
+    let client = Client::new(&config.api);
     let mut pauses = backoff::pauses(backoff::random());
     let mut attempts = 0;
     loop {

@@ -28,7 +28,9 @@ async fn live(args: Result<RunArgs, InvalidArgs>) -> io::Result<()> {
     let mut termination = Termination::install()?;
     let config = Config::new(args, |name| env::var_os(name));
     match &config {
-        Ok(config) => log::say(format_args!("waiting for SIGTERM, then releasing at {}", config.endpoint)),
+        Ok(config) => {
+            log::say(format_args!("waiting for SIGTERM, then releasing at {}", config.api.endpoint));
+        }
         Err(error) => {
             log::say(format_args!("there will be no release: {}; {UNHARMED}", Chain(error)));
         }
