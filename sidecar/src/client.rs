@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -32,6 +32,13 @@ pub(crate) struct Client {
     nameservers: Vec<SocketAddr>,
     tls: Arc<ClientConfig>,
     token_file: PathBuf,
+}
+
+/// A success, and what follows its head; the connection lives as long as this does.
+pub(crate) struct Answer {
+    /// The body, as it comes.
+    pub(crate) body: Incoming,
+    _connection: JoinSet<hyper::Result<()>>,
 }
 
 /// Why a request has not succeeded.
@@ -66,18 +73,28 @@ impl Client {
 
     /// Posts to a path, without a body, and waits for a success. None of its steps outlasts the deadline.
     pub(crate) async fn post(&self, path: &'static str, deadline: Instant) -> Result<(), Error> {
+        self.send(Method::POST, path, deadline).await.map(drop)
+    }
+
+    /// Gets a path, and waits for a success. None of its steps outlasts the deadline; the body may.
+    pub(crate) async fn get(&self, path: &'static str, deadline: Instant) -> Result<Answer, Error> {
+        self.send(Method::GET, path, deadline).await
+    }
+
+    async fn send(&self, method: Method, path: &'static str, deadline: Instant) -> Result<Answer, Error> {
         let authorization = token::authorization(&self.token_file)?;
         let (address, stream) = self.connect(deadline).await?;
         let handshake =
             TlsConnector::from(Arc::clone(&self.tls)).connect(self.endpoint.server_name(), stream);
         let stream =
             within(deadline, handshake).await.map_err(|source| Error::Handshake { address, source })?;
-        // Dropped at the end, and with it the connection, whatever still runs on it.
+        // Dropped with the answer, and with it the connection, whatever still runs on it.
         let mut connection = JoinSet::new();
-        let response = send(self.request(path, authorization), stream, &mut connection);
+        let response = send(self.request(method, path, authorization), stream, &mut connection);
         let response =
             within(deadline, response).await.map_err(|source| Error::Answer { address, source })?;
-        self.judge(response, deadline).await
+        let body = self.judge(response, deadline).await?;
+        Ok(Answer { body, _connection: connection })
     }
 
     /// Connects to the first address that lets us; each gets its share of the time.
@@ -114,8 +131,15 @@ impl Client {
         Resolver::of_the_pod(&self.nameservers)?.lookup(name, deadline).await
     }
 
-    fn request(&self, path: &'static str, authorization: HeaderValue) -> Request<Empty<Bytes>> {
-        Request::post(path)
+    fn request(
+        &self,
+        method: Method,
+        path: &'static str,
+        authorization: HeaderValue,
+    ) -> Request<Empty<Bytes>> {
+        Request::builder()
+            .method(method)
+            .uri(path)
             .header(HOST, self.endpoint.authority())
             .header(AUTHORIZATION, authorization)
             // One request is all: the server need not wait for us to hang up.
@@ -125,10 +149,10 @@ impl Client {
     }
 
     /// A success is one by its head. Of anything else the body may say why.
-    async fn judge(&self, response: Response<Incoming>, deadline: Instant) -> Result<(), Error> {
+    async fn judge(&self, response: Response<Incoming>, deadline: Instant) -> Result<Incoming, Error> {
         let status = response.status();
         if status.is_success() {
-            return Ok(());
+            return Ok(response.into_body());
         }
         let message = timeout_at(deadline, problem(response.into_body())).await.ok().flatten();
         Err(Error::Status { endpoint: self.endpoint.clone(), status, message })

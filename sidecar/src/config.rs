@@ -10,6 +10,7 @@ use dataservice_wire::env;
 use crate::args::{InvalidArgs, RunArgs};
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::tls::{Authority, InvalidAuthority};
+use crate::wait::InvalidGate;
 
 /// All that a release takes.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) enum InvalidConfig {
     Authority(#[source] InvalidAuthority),
     #[error("{} is not the lifecycle API's URL", env::URL)]
     Endpoint(#[source] InvalidEndpoint),
+    #[error("{} is not a gate", env::GATE)]
+    Gate(#[source] InvalidGate),
     #[error("{0} is not set")]
     Missing(&'static str),
     #[error("{0} is not UTF-8")]
@@ -79,7 +82,10 @@ impl Api {
 }
 
 /// A variable's value, which must not be empty.
-fn text(name: &'static str, variable: &impl Fn(&str) -> Option<OsString>) -> Result<String, InvalidConfig> {
+pub(crate) fn text(
+    name: &'static str,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Result<String, InvalidConfig> {
     raw(name, variable)?.into_string().map_err(|_| InvalidConfig::NotUtf8(name))
 }
 

@@ -9,13 +9,22 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// An error with all of its causes, as one sentence.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
-/// Writes one line, if it can be taken at once: that nobody reads the log is no reason to fail, nor to wait.
+/// Whose lines these are: a person reads the logs of all containers in one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    name: &'static str,
+    /// Of one message, in characters of at most four bytes: a line fits a page.
+    most: usize,
+}
+
+/// Writes one line of the sidecar's, if it can be taken at once.
 pub(crate) fn say(message: fmt::Arguments<'_>) {
-    let line = line(&message.to_string());
-    let stderr = std::io::stderr();
-    if takes_a_line(&stderr) {
-        let _ = (&stderr).write_all(line.as_bytes());
-    }
+    SIDECAR.say(message);
+}
+
+/// A peer may have had its part in a message: it is one line of plain text, whatever it holds.
+pub(crate) fn clean(message: &str) -> impl Iterator<Item = char> {
+    message.chars().map(|c| if c.is_control() { ' ' } else { c })
 }
 
 /// Whether a write would not block. A pipe that says so has room for a page.
@@ -24,13 +33,24 @@ fn takes_a_line(stderr: &Stderr) -> bool {
     poll(&mut stderr, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-/// One line, whatever the message holds: a peer may have had its part in it.
-fn line(message: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut line = String::from("dataservice-sidecar: ");
-    line.extend(message.chars().take(MAX_MESSAGE).map(clean));
-    line.push('\n');
-    line
+// === impl Voice ===
+
+impl Voice {
+    /// Writes one line, if it can be taken at once: that nobody reads the log is no reason to fail, nor to wait.
+    pub(crate) fn say(self, message: fmt::Arguments<'_>) {
+        let line = self.line(&message.to_string());
+        let stderr = std::io::stderr();
+        if takes_a_line(&stderr) {
+            let _ = (&stderr).write_all(line.as_bytes());
+        }
+    }
+
+    fn line(self, message: &str) -> String {
+        let mut line = format!("{}: ", self.name);
+        line.extend(clean(message).take(self.most));
+        line.push('\n');
+        line
+    }
 }
 
 // === impl Chain ===
@@ -48,8 +68,9 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// In characters, of at most four bytes: a line fits a page.
-const MAX_MESSAGE: usize = 400;
+const SIDECAR: Voice = Voice { name: "dataservice-sidecar", most: 400 };
+/// The lifecycle API may have more to say, about many services.
+pub(crate) const WAIT: Voice = Voice { name: "dataservice-wait", most: 1_000 };
 
 #[cfg(test)]
 mod tests {
@@ -58,14 +79,16 @@ mod tests {
     #[test]
     fn a_message_cannot_forge_a_second_line() {
         assert_eq!(
-            line("no\ndataservice-sidecar: released\r\u{1b}[2K"),
+            SIDECAR.line("no\ndataservice-sidecar: released\r\u{1b}[2K"),
             "dataservice-sidecar: no dataservice-sidecar: released  [2K\n"
         );
     }
 
     #[test]
     fn a_message_is_cut() {
-        assert_eq!(line(&"é".repeat(10_000)).chars().count(), "dataservice-sidecar: \n".len() + MAX_MESSAGE);
+        let line = |voice: Voice| voice.line(&"é".repeat(10_000)).chars().count();
+        assert_eq!(line(SIDECAR), "dataservice-sidecar: \n".len() + 400);
+        assert_eq!(line(WAIT), "dataservice-wait: \n".len() + 1_000);
     }
 
     #[test]
