@@ -88,24 +88,24 @@ impl Index {
         if self.consumers.get(&uid).is_some_and(|known| **known == consumer) {
             return Ok(Vec::new());
         }
-        // The plan of a pod never changes; where somebody changed it all the same, both are looked at.
-        let mut touched = self.delete_pod(&uid);
-        for service in &consumer.plan.services {
-            let service = ServiceRef::of(&consumer, service);
+        let now = services_of(&consumer);
+        for service in &now {
             self.services.entry(service.clone()).or_default().consumers.insert(uid.clone());
-            touched.push(service);
         }
-        self.consumers.insert(uid, Arc::new(consumer));
-        touched.sort();
-        touched.dedup();
-        Ok(touched)
+        // The plan of a pod never changes; where somebody changed it all the same, both are looked at.
+        let then = self.consumers.insert(uid.clone(), Arc::new(consumer)).map(|then| services_of(&then));
+        let left: Vec<_> =
+            then.unwrap_or_default().into_iter().filter(|service| !now.contains(service)).collect();
+        for service in &left {
+            self.change(service, |entry| entry.forget_consumer(&uid));
+        }
+        Ok(now.into_iter().chain(left).collect())
     }
 
     /// A pod is gone.
     pub fn delete_pod(&mut self, uid: &str) -> Vec<ServiceRef> {
         let Some(consumer) = self.consumers.remove(uid) else { return Vec::new() };
-        let touched: Vec<_> =
-            consumer.plan.services.iter().map(|service| ServiceRef::of(&consumer, service)).collect();
+        let touched = services_of(&consumer);
         for service in &touched {
             self.change(service, |entry| entry.forget_consumer(uid));
         }
@@ -267,6 +267,10 @@ impl Snapshot {
         });
         claims.collect()
     }
+}
+
+fn services_of(consumer: &Consumer) -> Vec<ServiceRef> {
+    consumer.plan.services.iter().map(|service| ServiceRef::of(consumer, service)).collect()
 }
 
 fn namespace(object: &Value) -> Option<String> {

@@ -1,8 +1,10 @@
 //! Pods come, change and go.
 
-use dataservice_controller::index::{Index, ServiceRef};
+use dataservice_controller::index::{Index, Notice, ServiceRef};
 use dataservice_core::annotation::PLAN;
+use dataservice_core::progress::{Hope, Told};
 use dataservice_core::standing::{Ending, Standing};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fixture::{both, ended, known, plan, pod, pod_asking, service_of};
@@ -58,9 +60,7 @@ fn a_pod_whose_plan_was_changed_touches_both() {
     let mut changed = first.clone();
     changed["metadata"]["annotations"][PLAN] = json!(plan(&second).to_string());
     let mut index = known(std::slice::from_ref(&first), &[]);
-    let mut both = [service_of(&first), service_of(&second)];
-    both.sort();
-    assert_eq!(index.apply_pod(&changed).unwrap(), both);
+    assert_eq!(index.apply_pod(&changed).unwrap(), [service_of(&second), service_of(&first)]);
     assert!(index.snapshot(&service_of(&first)).consumers.is_empty());
 }
 
@@ -109,4 +109,22 @@ fn a_name_that_comes_again_is_another_pod() {
     assert_eq!(index.consumers(), 2);
     index.delete_pod("uid-a");
     assert_eq!(index.snapshot(&service).consumers[0].pod.uid, "uid-again");
+}
+
+#[test]
+fn what_a_pod_was_told_is_kept_when_it_changes_and_goes_with_it() {
+    let pod = pod("a");
+    let service = service_of(&pod);
+    let mut index = known(std::slice::from_ref(&pod), &[]);
+    let told = Told { text: "no template".to_owned(), at: Timestamp::UNIX_EPOCH, hope: Hope::Never };
+    index.tell(&service, Notice { about: "uid-a".to_owned(), told });
+    let mut placed = pod;
+    placed["status"]["conditions"] =
+        json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-06-01T00:00:01Z"}]);
+    assert_eq!(index.apply_pod(&placed).unwrap(), std::slice::from_ref(&service));
+    let progress = index.progress(index.consumer("uid-a").unwrap()).0;
+    assert_eq!(progress.message, "dataservice: not made yet; no template");
+    index.delete_pod("uid-a");
+    index.apply_pod(&placed).unwrap();
+    assert_eq!(index.progress(index.consumer("uid-a").unwrap()).0.message, "dataservice: not made yet");
 }
