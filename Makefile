@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/release
+SIDECAR := target/$(HOST)/sidecar/dataservice-sidecar
 CLUSTER_SH := tests/cluster/cluster
 CARGO_DENY := 0.20.2
 CRATES := core wire certs controller webhook sidecar tests
@@ -20,6 +21,7 @@ setup: ## install what is missing (Debian packages)
 .PHONY: build
 build: ## the binaries
 	cargo build --release --locked --workspace --bins --all-features
+	cargo build --profile sidecar --locked -p dataservice-sidecar
 
 .PHONY: fmt
 fmt:
@@ -50,7 +52,7 @@ audit: ## what dependencies bring in: bans, licences, sources (the first time bu
 .PHONY: images
 images: build ## load images of our binaries into the cluster
 	$(CLUSTER_SH) image localhost/dataservice-webhook:dev '["/dataservice-webhook"]' $(BIN)/dataservice-webhook=dataservice-webhook
-	$(CLUSTER_SH) image localhost/dataservice-sidecar:dev '["/dataservice-sidecar"]' $(BIN)/dataservice-sidecar=dataservice-sidecar
+	$(CLUSTER_SH) image localhost/dataservice-sidecar:dev '["/dataservice-sidecar"]' $(SIDECAR)=dataservice-sidecar
 	tests/playground/image
 
 .PHONY: cluster-up

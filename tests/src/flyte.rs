@@ -1,8 +1,6 @@
 //! Flyte's own pods, so changed that they run where nothing can be pulled.
 
 use anyhow::{Context, Result};
-use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 /// The image of everything that is not ours.
@@ -12,10 +10,13 @@ pub const IMAGE: &str = "localhost/dataservice-playground:dev";
 pub const SERVER: &str =
     "mkdir /tmp/www && hostname > /tmp/www/index.html && exec httpd -f -p $SERVER_PORT -h /tmp/www";
 
-/// What a task runs: it asks every server for its name, in the order of `MY_DATASERVICES`.
-///
-/// (Nothing makes it wait for the servers yet, so it asks until they answer.)
+/// What a task runs: it asks every server for its name once, in the order of `MY_DATASERVICES`.
 pub const TASK: &str = "for endpoint in $MY_DATASERVICES; do \
+    answer=$(timeout 5 fetch $endpoint) || exit 1; \
+    echo \"$endpoint is $answer\"; done";
+
+/// The same, of a task that does not wait (`wait: none`): it asks until they answer.
+pub const PATIENT_TASK: &str = "for endpoint in $MY_DATASERVICES; do \
     until answer=$(timeout 2 fetch $endpoint 2>/dev/null); do sleep 0.2; done; \
     echo \"$endpoint is $answer\"; done";
 
@@ -33,6 +34,12 @@ pub fn runnable(name: &str, task: &str) -> Result<Value> {
     for list in ["initContainers", "containers"] {
         for container in pod["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             make_runnable(container, list, task);
+        }
+    }
+    // The operator that would make them is not here.
+    for volume in pod["spec"].get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        if volume.get("configMap").is_some() {
+            volume["configMap"]["optional"] = json!(true);
         }
     }
     // The nodes that Flyte's tolerations and selectors speak of are not here.
@@ -82,59 +89,4 @@ pub fn strip(pod: &mut Value) {
     if let Some(annotations) = pod["metadata"]["annotations"].as_object_mut() {
         annotations.retain(|key, _| !key.starts_with("dataservice.flyte.org/"));
     }
-}
-
-/// Creates the FlyteWorkflow that owns `pod` (the kind too, where it is new), and points the pod at it.
-///
-/// Kubernetes' collector would take a pod whose owner is not there.
-pub async fn own(client: &Client, namespace: &str, pod: &mut Value) -> Result<()> {
-    define_workflow(client).await?;
-    let kind = GroupVersionKind::gvk("flyte.lyft.com", "v1alpha1", "FlyteWorkflow");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "flyteworkflows");
-    let workflows: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    for owner in pod["metadata"]["ownerReferences"].as_array_mut().into_iter().flatten() {
-        let name = owner["name"].as_str().unwrap_or_default();
-        let created = workflows.create(&PostParams::default(), &DynamicObject::new(name, &resource)).await;
-        let workflow = match created {
-            Err(kube::Error::Api(status)) if status.is_already_exists() => workflows.get(name).await?,
-            created => created?,
-        };
-        owner["uid"] = json!(workflow.metadata.uid);
-    }
-    Ok(())
-}
-
-/// The kind FlyteWorkflow, as much of it as a collector looks at.
-async fn define_workflow(client: &Client) -> Result<()> {
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "flyteworkflows.flyte.lyft.com"},
-        "spec": {
-            "group": "flyte.lyft.com",
-            "names": {"kind": "FlyteWorkflow", "plural": "flyteworkflows", "singular": "flyteworkflow"},
-            "scope": "Namespaced",
-            "versions": [{
-                "name": "v1alpha1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-            }],
-        },
-    });
-    let definitions: Api<DynamicObject> = Api::all_with(
-        client.clone(),
-        &ApiResource::from_gvk(&GroupVersionKind::gvk(
-            "apiextensions.k8s.io",
-            "v1",
-            "CustomResourceDefinition",
-        )),
-    );
-    let params = PatchParams::apply("dataservice-tests");
-    definitions.patch("flyteworkflows.flyte.lyft.com", &params, &Patch::Apply(&definition)).await?;
-    crate::wait::until("the kind FlyteWorkflow", || async {
-        let there = definitions.get("flyteworkflows.flyte.lyft.com").await?;
-        let conditions = there.data.pointer("/status/conditions").and_then(Value::as_array).cloned();
-        let established = |c: &Value| c["type"] == "Established" && c["status"] == "True";
-        Ok(conditions.into_iter().flatten().any(|c| established(&c)).then_some(()))
-    })
-    .await
 }

@@ -12,7 +12,7 @@ use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams};
 use serde_json::Value;
 
 use crate::cluster::{self, Answer};
-use crate::{flyte, wait};
+use crate::{flyte, owner, wait};
 
 /// A namespace for one test.
 #[derive(Clone)]
@@ -65,11 +65,11 @@ impl Sandbox {
         }
     }
 
-    /// A fixture that runs `task` here, owned by a FlyteWorkflow that is there.
+    /// A fixture that runs `task` here, controlled by an object that is there.
     pub async fn pod(&self, fixture: &str, task: &str) -> Result<Value> {
         let mut pod = flyte::runnable(fixture, task)?;
         pod["metadata"]["namespace"] = self.namespace.clone().into();
-        flyte::own(&self.client, &self.namespace, &mut pod).await?;
+        owner::own(&self.client, &self.namespace, &mut pod).await?;
         Ok(pod)
     }
 
@@ -98,6 +98,17 @@ impl Sandbox {
             Ok((there == Some(phase)).then_some(pod))
         })
         .await
+    }
+
+    /// Waits until the pod's wait gate has given up, and hands back why.
+    pub async fn until_given_up(&self, pod: &str) -> Result<String> {
+        let ended = self.until_phase(pod, "Failed").await?;
+        gate_message(&ended).with_context(|| format!("the gate did not say why: {:?}", ended.status))
+    }
+
+    /// The uid of the StatefulSet of this name, if there is one.
+    pub async fn set_uid(&self, object: &str) -> Result<Option<String>> {
+        Ok(self.stateful_sets().get_opt(object).await?.and_then(|set| set.metadata.uid))
     }
 
     /// Waits until the StatefulSet and the Service of this name are there.
@@ -176,6 +187,15 @@ impl Sandbox {
             eprintln!("event {:?} {:?}: {:?}", event.involved_object.name, event.reason, event.message);
         }
     }
+}
+
+/// What the wait gate of a pod said when it ended.
+#[must_use]
+pub fn gate_message(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+    let gate = statuses.iter().find(|status| status.name == "dataservice-wait")?;
+    let ended = gate.state.as_ref()?.terminated.as_ref().or(gate.last_state.as_ref()?.terminated.as_ref())?;
+    ended.message.clone()
 }
 
 /// The plan of an admitted pod.

@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use anyhow::Result;
-use dataservice_tests::cluster::{SYSTEM, client, logs, metric};
-use dataservice_tests::flyte::{self, TASK};
+use dataservice_tests::cluster::{client, logs, metric};
+use dataservice_tests::flyte::{self, PATIENT_TASK, TASK};
 use dataservice_tests::obstacle::Obstacle;
-use dataservice_tests::sandbox::{name, object, sandbox};
+use dataservice_tests::sandbox::{gate_message, name, object, sandbox};
 use dataservice_tests::wait;
-use k8s_openapi::api::core::v1::Pod;
+use dataservice_tests::webhook::Webhook;
+use k8s_openapi::api::core::v1::PodTemplate;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, PostParams};
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -44,10 +47,12 @@ async fn a_webhook_that_restarts_between_admission_and_creation_loses_nothing() 
     let _alone = ALONE.lock().await;
     sandbox(|sandbox| async move {
         let obstacle = Obstacle::put(&sandbox.client, &sandbox.namespace).await?;
-        let pod = sandbox.create_pod(&sandbox.pod("plain", TASK).await?).await?;
+        let mut pod = sandbox.pod("plain", PATIENT_TASK).await?;
+        flyte::annotate(&mut pod, &[("wait", "none")]);
+        let pod = sandbox.create_pod(&pod).await?;
         let (pod, object) = (name(&pod)?, object(&pod)?);
         sandbox.until_told(&pod, "DataServiceFailed").await?;
-        restart_webhook().await?;
+        Webhook::of(&sandbox.client).restart().await?;
         assert!(sandbox.stateful_sets().get_opt(&object).await?.is_none());
         obstacle.lift().await?;
         sandbox.until_phase(&pod, "Succeeded").await?;
@@ -65,56 +70,182 @@ async fn a_task_that_ends_while_the_webhook_is_away_gives_its_service_back() {
         let (pod, object) = (name(&pod)?, object(&pod)?);
         sandbox.until_made(&object).await?;
         sandbox.until_phase(&pod, "Running").await?;
-        scale_webhook(0).await?;
+        Webhook::of(&sandbox.client).scale(0).await?;
         let ended = sandbox.until_phase(&pod, "Succeeded").await?;
         for status in ended.status.unwrap().init_container_statuses.unwrap() {
             assert_eq!(status.state.unwrap().terminated.unwrap().exit_code, 0, "{}", status.name);
         }
         assert!(sandbox.stateful_sets().get_opt(&object).await?.is_some());
-        scale_webhook(1).await?;
+        Webhook::of(&sandbox.client).scale(1).await?;
         sandbox.until_gone(&object).await
     })
     .await;
 }
 
-fn webhooks(client: &kube::Client) -> Api<Pod> {
-    Api::namespaced(client.clone(), SYSTEM)
-}
-
-/// Kills the webhook as by a node's loss, and waits until another is ready.
-async fn restart_webhook() -> Result<()> {
-    let pods = webhooks(&client().await?);
-    let labels = ListParams::default().labels("app.kubernetes.io/component=webhook");
-    for pod in pods.list(&labels).await? {
-        pods.delete(&pod.metadata.name.unwrap(), &DeleteParams::default().grace_period(0)).await?;
-    }
-    until_webhooks(1).await
-}
-
-async fn scale_webhook(replicas: usize) -> Result<()> {
-    let deployments: Api<k8s_openapi::api::apps::v1::Deployment> = Api::namespaced(client().await?, SYSTEM);
-    let scale = serde_json::json!({"spec": {"replicas": replicas}});
-    deployments
-        .patch_scale(
-            "flyte-dataservice-webhook",
-            &kube::api::PatchParams::default(),
-            &kube::api::Patch::Merge(&scale),
-        )
-        .await?;
-    until_webhooks(replicas).await
-}
-
-/// Waits until as many webhooks are ready, and no other is left.
-async fn until_webhooks(replicas: usize) -> Result<()> {
-    let pods = webhooks(&client().await?);
-    let labels = ListParams::default().labels("app.kubernetes.io/component=webhook");
-    wait::until(&format!("{replicas} webhooks"), || async {
-        let pods = pods.list(&labels).await?.items;
-        let is_ready = |pod: &Pod| {
-            let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-            conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
-        };
-        Ok((pods.len() == replicas && pods.iter().all(is_ready)).then_some(()))
+#[tokio::test]
+async fn a_gate_that_cannot_ask_goes_by_names_and_connections() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let mut pod = sandbox.pod("plain", TASK).await?;
+        // The user's own init containers run before the gate: time for the webhook to go before it is asked.
+        pod["spec"]["initContainers"] =
+            json!([{"name": "pause", "image": flyte::IMAGE, "command": ["sleep", "12"]}]);
+        let pod = sandbox.create_pod(&pod).await?;
+        sandbox.until_made(&object(&pod)?).await?;
+        let webhook = Webhook::of(&sandbox.client);
+        webhook.scale(0).await?;
+        let ended = sandbox.until_phase(&name(&pod)?, "Succeeded").await;
+        webhook.scale(1).await?;
+        ended?;
+        let told = logs(&sandbox.client, &sandbox.namespace, &name(&pod)?, "dataservice-wait").await?;
+        assert!(
+            told.contains("all 2 servers of 1 service answer") && told.contains("could not be asked"),
+            "{told}"
+        );
+        sandbox.until_gone(&object(&pod)?).await
     })
-    .await
+    .await;
+}
+
+#[tokio::test]
+async fn a_template_that_went_after_admission_ends_the_wait_at_once() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let templates: Api<PodTemplate> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+        let template =
+            json!({"metadata": {"name": "graph"}, "template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}});
+        templates.create(&PostParams::default(), &serde_json::from_value(template)?).await?;
+        let mut pod = sandbox.pod("plain", TASK).await?;
+        flyte::annotate(&mut pod, &[("pod-template", "graph"), ("wait", "1h")]);
+        // Nothing is made for a pod that no controller sees: it is admitted, then the webhook goes.
+        let pod = wait::until("the template to be known", || async {
+            let answer = sandbox.try_create(&pod, "dryRun=All").await?;
+            Ok((answer.status == 201).then_some(pod.clone()))
+        })
+        .await?;
+        templates.delete("graph", &DeleteParams::default()).await?;
+        // Its memory follows by a watch: the pod comes in between, or is refused, which is told elsewhere.
+        let answer = sandbox.try_create(&pod, "").await?;
+        let message = if answer.status == 201 {
+            sandbox.until_given_up(&name(&answer.body)?).await?
+        } else {
+            answer.body["message"].as_str().unwrap().to_owned()
+        };
+        let at_the_gate = format!("there is no pod template \"graph\" in namespace {}", sandbox.namespace);
+        assert!(message.contains(&at_the_gate) || message.contains("\"graph\" is not there"), "{message}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_whose_gate_cannot_run_is_ended_at_the_deadline_with_the_cause() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let webhook = Webhook::of(&sandbox.client);
+        let ended = webhook.with_flag("--sidecar-image", "localhost/no-such-sidecar:1", async {
+            let mut pod = sandbox.pod("plain", TASK).await?;
+            flyte::annotate(&mut pod, &[("wait", "3s"), ("replicas", "1")]);
+            pod["spec"]["restartPolicy"] = json!("Always");
+            let pod = sandbox.create_pod(&pod).await?;
+            let ended = sandbox.until_phase(&name(&pod)?, "Failed").await?;
+            Ok((pod, ended))
+        });
+        let (pod, ended) = ended.await?;
+        assert_eq!(ended.status.as_ref().unwrap().reason.as_deref(), Some("DeadlineExceeded"));
+        assert_eq!(gate_message(&ended), None);
+        let told = sandbox.told(&name(&pod)?, "DataServiceFailed").await?;
+        let is_it = |told: &String| told.contains("its wait gate: ") && told.contains("ImagePull");
+        assert!(told.iter().any(is_it), "{told:?}");
+        sandbox.until_gone(&object(&pod)?).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_killed_controller_leaves_no_pod_gated() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let slow = json!(["sh", "-c", format!("sleep 6; {}", flyte::SERVER)]).to_string();
+        let mut pod = sandbox.pod("plain", TASK).await?;
+        flyte::annotate(&mut pod, &[("hold", "scheduling"), ("command", &slow)]);
+        let pod = sandbox.create_pod(&pod).await?;
+        sandbox.until_made(&object(&pod)?).await?;
+        Webhook::of(&sandbox.client).restart().await?;
+        sandbox.until_phase(&name(&pod)?, "Succeeded").await?;
+        sandbox.until_gone(&object(&pod)?).await
+    })
+    .await;
+}
+
+/// Twelve containers that each count what they find in the list.
+fn with_twelve_containers(mut pod: Value) -> Value {
+    let container = pod["spec"]["containers"][0].clone();
+    let containers = (0..12).map(|number| {
+        let mut container = container.clone();
+        container["name"] = json!(format!("c{number}"));
+        container["command"] =
+            json!(["sh", "-c", "sort -u $MY_DATASERVICES_FILE | grep -c '^gnn-[0-9]*[.]gnn:40000$'"]);
+        container
+    });
+    pod["spec"]["containers"] = containers.collect();
+    if let Some(annotations) = pod["metadata"]["annotations"].as_object_mut() {
+        annotations.remove("primary_container_name");
+    }
+    pod
+}
+
+#[tokio::test]
+async fn five_thousand_endpoints_reach_twelve_containers_in_a_file() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let webhook = Webhook::of(&sandbox.client);
+        let work = async {
+            let mut pod = with_twelve_containers(sandbox.pod("plain", "true").await?);
+            flyte::strip(&mut pod);
+            flyte::annotate(&mut pod, &[("existing", "gnn"), ("replicas", "5000"), ("wait", "none")]);
+            let pod = sandbox.create_pod(&pod).await?;
+            sandbox.until_phase(&name(&pod)?, "Succeeded").await?;
+            for number in 0..12 {
+                let counted =
+                    logs(&sandbox.client, &sandbox.namespace, &name(&pod)?, &format!("c{number}")).await?;
+                assert_eq!(counted, "5000\n");
+            }
+            Ok(())
+        };
+        webhook.with_settings("maxReplicas: 5000", work).await
+    })
+    .await;
+}
+
+/// The cluster of the tests has no engine for policies: what is seen is that the right one is there, and that the pods
+/// carry what it selects by.
+#[tokio::test]
+async fn an_isolated_service_has_a_policy_that_lets_in_its_consumers_and_its_servers() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let work = async {
+            let pod = sandbox.create_pod(&sandbox.pod("plain", "sleep 5").await?).await?;
+            let object = object(&pod)?;
+            sandbox.until_phase(&name(&pod)?, "Running").await?;
+            let policies: Api<NetworkPolicy> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+            let policy = serde_json::to_value(policies.get(&object).await?)?;
+            let label = format!("dataservice.flyte.org/uses-{object}");
+            assert_eq!(pod["metadata"]["labels"][&label], "true");
+            let rule = &policy["spec"]["ingress"][0];
+            assert_eq!(rule["from"][0]["podSelector"]["matchLabels"], json!({(label): "true"}));
+            assert_eq!(rule["ports"], json!([{"port": 40000, "protocol": "TCP"}]));
+            let server = serde_json::to_value(sandbox.pods().get(&format!("{object}-0")).await?)?;
+            for (key, value) in policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap() {
+                assert_eq!(server["metadata"]["labels"][key], *value);
+            }
+            sandbox.until_gone(&object).await?;
+            wait::until("the policy to be gone", || async {
+                Ok(policies.get_opt(&object).await?.is_none().then_some(()))
+            })
+            .await
+        };
+        Webhook::of(&sandbox.client).with_settings("isolate: true", work).await
+    })
+    .await;
 }

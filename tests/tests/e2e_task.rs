@@ -111,8 +111,7 @@ async fn a_raw_container_task_completes_beside_flytes_copilot() {
 #[tokio::test]
 async fn several_services_each_have_their_variable() {
     sandbox(|sandbox| async move {
-        let task = "for e in $MY_DATASERVICES; do until timeout 2 fetch $e 2>/dev/null; do sleep 0.2; done; done; \
-                    echo $MY_DATASERVICES_CACHE";
+        let task = "for e in $MY_DATASERVICES; do timeout 5 fetch $e || exit 1; done; echo $MY_DATASERVICES_CACHE";
         let mut pod = sandbox.pod("plain", task).await?;
         flyte::strip(&mut pod);
         let service = |replicas: u32, port: u16| {
@@ -209,7 +208,9 @@ async fn two_tasks_at_once_have_two_services() {
 async fn an_object_that_is_not_ours_is_left_alone_and_the_pod_says_why() {
     sandbox(|sandbox| async move {
         let obstacle = Obstacle::put(&sandbox.client, &sandbox.namespace).await?;
-        let pod = sandbox.create_pod(&sandbox.pod("plain", "sleep 600").await?).await?;
+        let mut pod = sandbox.pod("plain", "sleep 600").await?;
+        flyte::annotate(&mut pod, &[("wait", "none")]);
+        let pod = sandbox.create_pod(&pod).await?;
         let (pod, object) = (name(&pod)?, object(&pod)?);
         let told = sandbox.until_told(&pod, "DataServiceFailed").await?;
         assert!(told.contains("an obstacle of the tests"), "{told}");
@@ -240,17 +241,6 @@ async fn an_object_that_is_not_ours_is_left_alone_and_the_pod_says_why() {
 #[tokio::test]
 async fn a_template_gives_the_servers_what_annotations_do_not() {
     sandbox(|sandbox| async move {
-        let missing = sandbox.pod("plain", "sleep 600").await?;
-        let with_template = |mut pod: Value| {
-            flyte::annotate(&mut pod, &[("pod-template", "graph")]);
-            pod
-        };
-        let pod = sandbox.create_pod(&with_template(missing)).await?;
-        let (pod, object) = (name(&pod)?, object(&pod)?);
-        let told = sandbox.until_told(&pod, "DataServiceFailed").await?;
-        let expected = format!("failed to read pod template \"graph\" in namespace {}: there is none of that name", sandbox.namespace);
-        assert_eq!(told, expected);
-
         let templates: kube::Api<k8s_openapi::api::core::v1::PodTemplate> =
             kube::Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
         let template = json!({"metadata": {"name": "graph"}, "template": {
@@ -258,8 +248,15 @@ async fn a_template_gives_the_servers_what_annotations_do_not() {
             "spec": {"containers": [{"name": "primary", "image": "unused", "env": [{"name": "A", "value": "b"}]}]},
         }});
         templates.create(&kube::api::PostParams::default(), &serde_json::from_value(template)?).await?;
-        // Nobody has to ask again: the controller does.
-        let (set, _) = sandbox.until_made(&object).await?;
+        let mut pod = sandbox.pod("plain", "sleep 600").await?;
+        flyte::annotate(&mut pod, &[("pod-template", "graph")]);
+        // The webhook's memory follows by a watch.
+        let pod = dataservice_tests::wait::until("the template to be known", || async {
+            let answer = sandbox.try_create(&pod, "").await?;
+            Ok((answer.status == 201).then_some(answer.body))
+        })
+        .await?;
+        let (set, _) = sandbox.until_made(&object(&pod)?).await?;
         let template = set.spec.unwrap().template;
         assert_eq!(template.metadata.unwrap().labels.unwrap()["team"], "graph");
         let container = &template.spec.unwrap().containers[0];

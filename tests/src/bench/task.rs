@@ -118,7 +118,7 @@ fn termination(said: &str) -> Option<Timestamp> {
     line.split_once(' ')?.0.parse().ok()
 }
 
-const SIDECAR: &str = dataservice_core::sidecar::NAME;
+const SIDECAR: &str = dataservice_core::container::SIDECAR;
 /// What the sidecar says, before all else, when it gets SIGTERM.
 const TERMINATION: &str = "SIGTERM: releasing";
 /// The last thing that a task does: it says when that is.

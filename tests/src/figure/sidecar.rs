@@ -89,7 +89,7 @@ const TASK: &str = "sleep 5";
 const SETTLE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Its container's and its file's.
-const NAME: &str = dataservice_core::sidecar::NAME;
+const NAME: &str = dataservice_core::container::SIDECAR;
 
 const SIZE: &str = "of the file that the process runs; where the node is another machine, of dataservice-sidecar beside this \
     program";

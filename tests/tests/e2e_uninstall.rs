@@ -1,0 +1,63 @@
+//! Uninstalling while services run: Kubernetes' own collector takes them with their owners.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use dataservice_tests::flyte;
+use dataservice_tests::sandbox::{name, object, sandbox};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
+
+/// Runs `kubectl`, as the README tells an administrator to.
+fn kubectl(args: &[&str]) -> Result<()> {
+    let cluster = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster");
+    let status = Command::new(cluster).arg("kubectl").args(args).status()?;
+    ensure!(status.success(), "kubectl {args:?} failed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namespace_shares() {
+    sandbox(|sandbox| async move {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/install.yaml");
+        let mut own = sandbox.pod("plain", "sleep 600").await?;
+        flyte::annotate(&mut own, &[("replicas", "1")]);
+        let mut shared = sandbox.pod("map-child-0", "sleep 600").await?;
+        flyte::annotate(&mut shared, &[("replicas", "1"), ("scope", "namespace"), ("name", "cache")]);
+        let (own, shared) = (sandbox.create_pod(&own).await?, sandbox.create_pod(&shared).await?);
+        for pod in [&own, &shared] {
+            sandbox.until_phase(&name(pod)?, "Running").await?;
+        }
+        kubectl(&["delete", "--wait=true", "-f", manifest])?;
+        // The execution ends.
+        let kind = GroupVersionKind::gvk("flyte.lyft.com", "v1alpha1", "FlyteWorkflow");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "flyteworkflows");
+        let workflows: Api<DynamicObject> =
+            Api::namespaced_with(sandbox.client.clone(), &sandbox.namespace, &resource);
+        let workflow = own["metadata"]["ownerReferences"][0]["name"].as_str().unwrap();
+        workflows.delete(workflow, &DeleteParams::background().grace_period(0)).await?;
+        let gone = sandbox.until_gone(&object(&own)?).await;
+        let left = ListParams::default().labels("dataservice.flyte.org/scope=namespace");
+        let left: Vec<_> = sandbox
+            .stateful_sets()
+            .list(&left)
+            .await?
+            .into_iter()
+            .filter_map(|set| set.metadata.name)
+            .collect();
+        kubectl(&["apply", "-f", manifest])?;
+        kubectl(&[
+            "-n",
+            "flyte-dataservice",
+            "rollout",
+            "status",
+            "deployment/flyte-dataservice-webhook",
+            "--timeout=120s",
+        ])?;
+        gone?;
+        assert_eq!(left, ["cache"]);
+        Ok(())
+    })
+    .await;
+}
