@@ -143,14 +143,18 @@ async fn a_pod_whose_gate_cannot_run_is_ended_at_the_deadline_with_the_cause() {
     let _alone = ALONE.lock().await;
     sandbox(|sandbox| async move {
         let webhook = Webhook::of(&sandbox.client);
-        let ended = webhook.with_flag("--sidecar-image", "localhost/no-such-sidecar:1", async {
-            let mut pod = sandbox.pod("plain", TASK).await?;
-            flyte::annotate(&mut pod, &[("wait", "3s"), ("replicas", "1")]);
-            pod["spec"]["restartPolicy"] = json!("Always");
-            let pod = sandbox.create_pod(&pod).await?;
-            let ended = sandbox.until_phase(&name(&pod)?, "Failed").await?;
-            Ok((pod, ended))
-        });
+        let ended = webhook.with_flag(
+            "--sidecar-image",
+            "localhost/no-such-sidecar:1",
+            Box::pin(async {
+                let mut pod = sandbox.pod("plain", TASK).await?;
+                flyte::annotate(&mut pod, &[("wait", "3s"), ("replicas", "1")]);
+                pod["spec"]["restartPolicy"] = json!("Always");
+                let pod = sandbox.create_pod(&pod).await?;
+                let ended = sandbox.until_phase(&name(&pod)?, "Failed").await?;
+                Ok((pod, ended))
+            }),
+        );
         let (pod, ended) = ended.await?;
         assert_eq!(ended.status.as_ref().unwrap().reason.as_deref(), Some("DeadlineExceeded"));
         assert_eq!(gate_message(&ended), None);
@@ -200,7 +204,7 @@ async fn five_thousand_endpoints_reach_twelve_containers_in_a_file() {
     let _alone = ALONE.lock().await;
     sandbox(|sandbox| async move {
         let webhook = Webhook::of(&sandbox.client);
-        let work = async {
+        let work = Box::pin(async {
             let mut pod = with_twelve_containers(sandbox.pod("plain", "true").await?);
             flyte::strip(&mut pod);
             flyte::annotate(&mut pod, &[("existing", "gnn"), ("replicas", "5000"), ("wait", "none")]);
@@ -212,7 +216,7 @@ async fn five_thousand_endpoints_reach_twelve_containers_in_a_file() {
                 assert_eq!(counted, "5000\n");
             }
             Ok(())
-        };
+        });
         webhook.with_settings("maxReplicas: 5000", work).await
     })
     .await;
@@ -224,7 +228,7 @@ async fn five_thousand_endpoints_reach_twelve_containers_in_a_file() {
 async fn an_isolated_service_has_a_policy_that_lets_in_its_consumers_and_its_servers() {
     let _alone = ALONE.lock().await;
     sandbox(|sandbox| async move {
-        let work = async {
+        let work = Box::pin(async {
             let pod = sandbox.create_pod(&sandbox.pod("plain", "sleep 5").await?).await?;
             let object = object(&pod)?;
             sandbox.until_phase(&name(&pod)?, "Running").await?;
@@ -244,7 +248,7 @@ async fn an_isolated_service_has_a_policy_that_lets_in_its_consumers_and_its_ser
                 Ok(policies.get_opt(&object).await?.is_none().then_some(()))
             })
             .await
-        };
+        });
         Webhook::of(&sandbox.client).with_settings("isolate: true", work).await
     })
     .await;
