@@ -54,6 +54,8 @@ pub fn runnable(name: &str, task: &str) -> Result<Value> {
             ("port", "40000"),
             ("command", &json!(["sh", "-c", SERVER]).to_string()),
             ("requests", "cpu=10m,mem=16Mi"),
+            // Limits would follow the requests, and a container of 10 millicores takes six seconds to start.
+            ("limits", "cpu=500m,mem=64Mi"),
         ],
     );
     Ok(pod)
