@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # What a person sees: progress, waits with a deadline, and errors that say where to look.
 
-say() { printf 'cluster: %s\n' "$*" >&2; }
+program=${program:-cluster}
+
+say() { printf '%s: %s\n' "$program" "$*" >&2; }
 
 fail() {
-  printf 'cluster: error: %s\n' "$*" >&2
+  say "error: $*"
   exit 1
 }
 
@@ -13,7 +15,7 @@ fail_with_log() {
   local log=$1
   shift
   if [[ -s $log ]]; then
-    printf 'cluster: the last lines of %s:\n' "$log" >&2
+    say "the last lines of $log:"
     tail -n 25 "$log" | cut -c 1-400 | sed 's/^/  | /' >&2
   fi
   fail "$* (log: $log)"
