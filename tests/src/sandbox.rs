@@ -32,7 +32,8 @@ pub async fn sandbox<F: Future<Output = Result<()>>>(test: impl FnOnce(Sandbox) 
 
 /// Runs `work` in a namespace of its own, tells what is in it when that fails, and deletes it.
 pub async fn in_sandbox<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Sandbox) -> F) -> Result<T> {
-    let sandbox = Sandbox::create().await.context("failed to create a namespace")?;
+    let metadata = ObjectMeta { generate_name: Some("dataservice-test-".to_owned()), ..ObjectMeta::default() };
+    let sandbox = Sandbox::create(metadata).await.context("failed to create a namespace")?;
     let outcome = AssertUnwindSafe(work(sandbox.clone())).catch_unwind().await;
     if !matches!(outcome, Ok(Ok(_))) {
         sandbox.describe().await;
@@ -44,11 +45,10 @@ pub async fn in_sandbox<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Sand
 // === impl Sandbox ===
 
 impl Sandbox {
-    async fn create() -> Result<Self> {
+    /// Makes a namespace, and waits until pods can be created in it.
+    pub async fn create(metadata: ObjectMeta) -> Result<Self> {
         let client = cluster::client().await?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let metadata =
-            ObjectMeta { generate_name: Some("dataservice-test-".to_owned()), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         let created = namespaces.create(&PostParams::default(), &namespace).await?;
         let namespace = created.metadata.name.context("a namespace without a name")?;
