@@ -14,6 +14,10 @@ CRATES := core wire certs controller webhook sidecar tests
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
+.PHONY: demo
+demo: ## a Flyte task gets its data service and gives it back, step by step (CLUSTER=current: on yours)
+	@tests/demo
+
 .PHONY: setup
 setup: ## install what is missing (Debian packages)
 	tests/setup
@@ -72,10 +76,6 @@ cluster-down: ## end that cluster
 .PHONY: cluster-test
 cluster-test: ## the tests that need a cluster: starts one, and ends it
 	tests/run-in-cluster
-
-.PHONY: demo
-demo: setup ## a Flyte task gets its data service and gives it back, step by step
-	tests/demo
 
 .PHONY: figures
 figures: ## measure on a cluster: starts one if none is up (ARGS=--help says what there is)

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use anyhow::{Context, Result, bail};
 use dataservice_tests::cluster::logs;
 use dataservice_tests::sandbox::{Sandbox, name, object};
-use dataservice_tests::{flyte, wait};
+use dataservice_tests::{flyte, owner, wait};
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -43,7 +43,7 @@ async fn flytes_pod(sandbox: &Sandbox, settings: &Settings, teller: &mut Teller)
     pod["metadata"]["namespace"] = json!(sandbox.namespace);
     use_image(&mut pod, &settings.image);
     if settings.with_workflow {
-        flyte::own(&sandbox.client, &sandbox.namespace, &mut pod).await?;
+        owner::own(&sandbox.client, &sandbox.namespace, &mut pod).await?;
     } else if let Some(metadata) = pod["metadata"].as_object_mut() {
         metadata.remove("ownerReferences");
     }
