@@ -32,7 +32,8 @@ pub async fn sandbox<F: Future<Output = Result<()>>>(test: impl FnOnce(Sandbox) 
 
 /// Runs `work` in a namespace of its own, tells what is in it when that fails, and deletes it.
 pub async fn in_sandbox<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Sandbox) -> F) -> Result<T> {
-    let metadata = ObjectMeta { generate_name: Some("dataservice-test-".to_owned()), ..ObjectMeta::default() };
+    let metadata =
+        ObjectMeta { generate_name: Some("dataservice-test-".to_owned()), ..ObjectMeta::default() };
     let sandbox = Sandbox::create(metadata).await.context("failed to create a namespace")?;
     let outcome = AssertUnwindSafe(work(sandbox.clone())).catch_unwind().await;
     if !matches!(outcome, Ok(Ok(_))) {
