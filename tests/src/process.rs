@@ -12,7 +12,7 @@ pub struct Process {
     folder: PathBuf,
 }
 
-/// What a process holds of the machine's memory, in bytes, as /proc/<pid>/status has it.
+/// What a process holds of the machine's memory, in bytes, as `/proc/<pid>/status` has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memory {
     /// Now: `VmRSS`.
