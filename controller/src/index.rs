@@ -31,7 +31,7 @@ pub struct ServiceRef {
 #[derive(Debug, Default)]
 pub struct Index {
     consumers: HashMap<String, Arc<Consumer>>,
-    services: HashMap<ServiceRef, Entry>,
+    services: HashMap<ServiceRef, Box<Entry>>,
 }
 
 /// What is known of one service at one moment.
@@ -207,7 +207,7 @@ impl Index {
         let each = consumer.plan.services.iter().map(|service| {
             let at = ServiceRef::of(consumer, service);
             let entry = self.services.get(&at);
-            sets.extend(entry.and_then(Entry::set_uid).map(|uid| (at, uid)));
+            sets.extend(entry.and_then(|entry| entry.set_uid()).map(|uid| (at, uid)));
             entry.map_or_else(
                 || Entry::default().progress(consumer, service),
                 |entry| entry.progress(consumer, service),
@@ -221,7 +221,7 @@ impl Index {
     #[must_use]
     pub fn standing(&self, service: &ServiceRef) -> Option<(Option<&Object>, Option<&Told>)> {
         let entry = self.services.get(service)?;
-        Some((entry.observed.stateful_set.as_ref(), entry.last_failure()))
+        Some((entry.observed.stateful_set.as_deref(), entry.last_failure()))
     }
 
     /// Every service that has a consumer, an object or a server.

@@ -2,6 +2,8 @@
 //!
 //! Said here, a task fails at once, with the cause. Said by its gate, Flyte runs the pod up to four times.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::annotation::PREFIX;
@@ -16,7 +18,7 @@ use crate::record::Record;
 #[derive(Clone, Debug, Default)]
 pub struct There {
     /// What its StatefulSet says of itself.
-    pub record: Option<Record>,
+    pub record: Option<Arc<Record>>,
     /// Why its pods were last told that they would wait in vain.
     pub failure: Option<Told>,
 }
@@ -33,7 +35,7 @@ pub fn contradictions<T: AsRef<There>>(
         let place = |key: &str| format!("{PREFIX}{key} of service {:?}", service.name.as_str());
         let found = look_up(&service.object);
         let found = found.as_ref().map(AsRef::as_ref);
-        let there = found.and_then(|there| there.record.as_ref());
+        let there = found.and_then(|there| there.record.as_deref());
         if let Some(refusal) = there.and_then(|record| refusal(service, record)) {
             problems.push(place("name"), refusal.to_string());
         }
@@ -41,7 +43,7 @@ pub fn contradictions<T: AsRef<There>>(
         {
             problems.push(place("name"), format!("has just failed for others that share it: {}", told.text));
         }
-        let template = service.spec.pod_template.as_ref().filter(|template| !has_template(template.as_str()));
+        let template = service.spec.open().pod_template.filter(|template| !has_template(template.as_str()));
         // Who joins a service that is there needs no template.
         if let Some(template) = template.filter(|_| there.is_none()) {
             let reason = format!(

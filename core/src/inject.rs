@@ -15,6 +15,7 @@ use crate::key::{Key, PodId, Scope};
 use crate::plan::{self, Plan, PlannedService};
 use crate::pod;
 use crate::problem::{Problem, Problems};
+use crate::sealed::Sealed;
 use crate::settings::Settings;
 
 pub use crate::compose::ENV;
@@ -265,8 +266,9 @@ fn planned_service(
         object: key.object(*scope, &service.name),
         key,
         scope: *scope,
-        spec,
-        default_resources: settings.default_resources.clone(),
+        replicas: spec.replicas,
+        spec: Sealed::new(&spec),
+        default_resources: Sealed::new(&settings.default_resources),
         hash,
         lifetime: Lifetime { keep_warm, ..*lifetime },
         isolated: settings.isolate,

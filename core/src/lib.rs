@@ -41,6 +41,7 @@ pub mod record;
 pub mod release;
 pub mod render;
 pub mod resources;
+pub mod sealed;
 pub mod server;
 pub mod settings;
 pub mod spec;

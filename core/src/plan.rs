@@ -8,6 +8,7 @@ use crate::duration::Span;
 use crate::key::{Key, PodId, Scope, ServiceObject};
 use crate::name::ServiceName;
 use crate::resources::Resources;
+use crate::sealed::Sealed;
 use crate::spec::{Spec, SpecHash};
 
 /// What an injected pod was promised. It travels as the pod's annotation
@@ -48,10 +49,11 @@ pub struct PlannedService {
     /// What its objects are called.
     pub object: ServiceObject,
     /// What its user asked for, and the administrator's `PodTemplate` where the user named none.
-    pub spec: Spec,
+    pub spec: Sealed<Spec>,
+    /// How many servers that is.
+    pub replicas: u32,
     /// What a server asks of its node where neither its user nor its template says.
-    #[serde(default)]
-    pub default_resources: Resources,
+    pub default_resources: Sealed<Resources>,
     /// What its user asked for, to tell two consumers that disagree.
     pub hash: SpecHash,
     /// How long it outlives its consumers.

@@ -109,7 +109,7 @@ impl Progress {
         let ours = |server: &&Server| server.instance == set.record.instance.as_str() && !server.is_ending;
         let servers: Vec<_> = known.servers.iter().filter(ours).collect();
         let ready = servers.iter().filter(|server| server.is_ready).count();
-        let replicas = usize::try_from(service.spec.replicas).unwrap_or(usize::MAX);
+        let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
         let count = format!("{} {ready}/{replicas} ready", service.name);
         if ready >= replicas && is_owned {
             return Self { state: State::Ready, message: count, progressed_at: None };

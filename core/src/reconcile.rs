@@ -17,6 +17,8 @@ use crate::consumer::{Consumer, Owner, PodRef};
 use crate::key::Key;
 use crate::plan::PlannedService;
 use crate::record::Record;
+use crate::resources::Resources;
+use crate::spec::Spec;
 use crate::standing::Standing;
 
 pub use self::close::{HELD_FOR_UNREADABLE, Job};
@@ -96,6 +98,10 @@ pub struct Update {
 pub struct Creation {
     /// What the first consumer was promised.
     pub service: PlannedService,
+    /// What its user asked for.
+    pub spec: Spec,
+    /// What a server asks of its node where neither its user nor its template says.
+    pub default_resources: Resources,
     /// Where.
     pub namespace: String,
     /// What its objects will say of themselves.
@@ -165,7 +171,7 @@ pub(crate) fn refusal(service: &PlannedService, record: &Record) -> Option<Refus
     }
     (service.hash != record.hash).then(|| Refusal::OtherSpec {
         key: record.key.clone(),
-        differences: record.spec.differences(&service.spec),
+        differences: record.spec.open().differences(&service.spec.open()),
     })
 }
 

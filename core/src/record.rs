@@ -10,6 +10,7 @@ use crate::duration::Span;
 use crate::key::{Key, Scope, hash};
 use crate::plan::PlannedService;
 use crate::pod;
+use crate::sealed::Sealed;
 use crate::spec::{Spec, SpecHash};
 
 /// The record on a StatefulSet and its Service, as the annotation [`RECORD`](annotation::RECORD).
@@ -25,7 +26,7 @@ pub struct Record {
     /// What the consumer that it was made for asked for.
     pub hash: SpecHash,
     /// The same in words, to tell in what another one differs.
-    pub spec: Spec,
+    pub spec: Sealed<Spec>,
     /// Which making of it: old servers of the same name never answer for new ones.
     pub instance: Instance,
     /// Whether only its consumers may reach it.

@@ -29,7 +29,7 @@ pub enum InvalidTemplate {
 /// missing name for 30 s.
 #[must_use]
 pub fn service(creation: &Creation) -> Value {
-    let port = creation.service.spec.port;
+    let port = creation.spec.port;
     json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -58,7 +58,7 @@ pub fn network_policy(creation: &Creation) -> Value {
             "ingress": [
                 {
                     "from": [{"podSelector": {"matchLabels": consumers}}],
-                    "ports": [{"port": creation.service.spec.port, "protocol": "TCP"}],
+                    "ports": [{"port": creation.spec.port, "protocol": "TCP"}],
                 },
                 // Servers may speak to each other on ports of their own.
                 {"from": [{"podSelector": {"matchLabels": selector(creation)}}]},
@@ -75,7 +75,7 @@ pub fn stateful_set(creation: &Creation, template: Option<&Value>) -> Result<Val
         "metadata": metadata(creation),
         "spec": {
             "serviceName": creation.service.object,
-            "replicas": creation.service.spec.replicas,
+            "replicas": creation.spec.replicas,
             "podManagementPolicy": "Parallel",
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"},
             "selector": {"matchLabels": selector(creation)},
@@ -131,7 +131,7 @@ fn selector(creation: &Creation) -> BTreeMap<String, String> {
 
 /// The servers' pod: the template's, with ours on top.
 fn pod_template(creation: &Creation, template: Option<&Value>) -> Result<Value, InvalidTemplate> {
-    let name = creation.service.spec.pod_template.as_ref().map(ToString::to_string).unwrap_or_default();
+    let name = creation.spec.pod_template.as_ref().map(ToString::to_string).unwrap_or_default();
     let base = template.map(|template| template.get("template").cloned().unwrap_or_default());
     let (base_metadata, mut spec) = match base {
         None => (Value::Null, Map::new()),
@@ -182,7 +182,7 @@ fn server(spec: &mut Map<String, Value>, creation: &Creation) -> Option<()> {
     let named = |name| containers.iter().position(|container| pod::name(container) == Some(name));
     let index = named("primary").or_else(|| named("default")).unwrap_or(0);
     let container = containers.get_mut(index)?.as_object_mut()?;
-    let asked = &creation.service.spec;
+    let asked = &creation.spec;
     if let Some(image) = &asked.image {
         container.insert("image".to_owned(), json!(image));
     }
@@ -213,8 +213,7 @@ fn server(spec: &mut Map<String, Value>, creation: &Creation) -> Option<()> {
 fn resources(template: Option<&Value>, creation: &Creation) -> Option<Value> {
     let mut resources = template.and_then(Value::as_object).cloned().unwrap_or_default();
     let template: Resources = serde_json::from_value(json!(resources)).ok()?;
-    let service = &creation.service;
-    let resolved = service.spec.resources.or_template(&template).resolve(&service.default_resources);
+    let resolved = creation.spec.resources.or_template(&template).resolve(&creation.default_resources);
     resources.insert("requests".to_owned(), json!(resolved.requests));
     resources.insert("limits".to_owned(), json!(resolved.limits));
     Some(Value::Object(resources))
@@ -222,7 +221,7 @@ fn resources(template: Option<&Value>, creation: &Creation) -> Option<Value> {
 
 /// Ours first, so that `$(SERVER_PORT)` expands in what follows; then the user's, then the template's.
 fn environment(template: Option<&Value>, creation: &Creation) -> Value {
-    let Spec { replicas, port, env, .. } = &creation.service.spec;
+    let Spec { replicas, port, env, .. } = &creation.spec;
     let ordinal = json!({"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}});
     let mut vars = vec![
         // What today's servers of the flytekit plugin read.

@@ -36,7 +36,7 @@ pub(super) async fn create(
         Some(error) => tell(Reason::Delayed, &error.to_string()),
         None if outcome.created.is_empty() => Vec::new(),
         None => {
-            let replicas = creation.service.spec.replicas;
+            let replicas = creation.spec.replicas;
             let servers = if replicas == 1 { "server" } else { "servers" };
             tell(
                 Reason::Created,
@@ -88,7 +88,7 @@ async fn render(context: &Context, kind: Kind, creation: &Creation) -> Result<Va
 
 /// The pod template that the service names, if it names one.
 async fn template(context: &Context, creation: &Creation) -> Result<Option<Value>, Error> {
-    let Some(name) = &creation.service.spec.pod_template else { return Ok(None) };
+    let Some(name) = &creation.spec.pod_template else { return Ok(None) };
     let (name, namespace) = (name.to_string(), creation.namespace.clone());
     let api = kind::namespaced(&context.client, &namespace, &kind::pod_templates());
     match api.get_opt(&name).await {

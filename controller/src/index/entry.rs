@@ -40,13 +40,13 @@ impl Entry {
     pub(super) fn show(&mut self, kind: Kind, object: Option<Object>) -> bool {
         let slot = self.observed.slot(kind);
         let is_older =
-            slot.as_ref().zip(object.as_ref()).is_some_and(|(known, shown)| is_older(shown, known));
+            slot.as_deref().zip(object.as_ref()).is_some_and(|(known, shown)| is_older(shown, known));
         if is_older {
             return false;
         }
         let versionless = |object: &Object| Object { resource_version: String::new(), ..object.clone() };
-        let changed = slot.as_ref().map(versionless) != object.as_ref().map(versionless);
-        *slot = object;
+        let changed = slot.as_deref().map(versionless) != object.as_ref().map(versionless);
+        *slot = object.map(Box::new);
         changed
     }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -44,11 +46,11 @@ fn observed(consumer: &Consumer) -> Observed {
         uid: "s".to_owned(),
         resource_version: "1".to_owned(),
         created_at: at(101),
-        record: Record::of(&consumer.plan.services[0], "u"),
+        record: Record::of(&consumer.plan.services[0], "u").into(),
         owners: vec![consumer.owner.clone()],
         deleting: false,
     };
-    Observed { stateful_set: Some(set), ..Observed::default() }
+    Observed { stateful_set: Some(Box::new(set)), ..Observed::default() }
 }
 
 fn server(consumer: &Consumer, ordinal: u32, status: &Value) -> Server {
@@ -121,7 +123,7 @@ fn what_is_missing_is_named_with_the_troubled_first() {
 fn a_service_that_is_about_to_go_is_waited_out() {
     let consumer = consumer(1);
     let mut closing = observed(&consumer);
-    closing.stateful_set.as_mut().unwrap().record.closing = true;
+    Arc::make_mut(&mut closing.stateful_set.as_mut().unwrap().record).closing = true;
     let mut deleting = observed(&consumer);
     deleting.stateful_set.as_mut().unwrap().deleting = true;
     for observed in [closing, deleting] {

@@ -31,7 +31,7 @@ pub(super) fn close(
     now: Timestamp,
 ) -> Vec<Action> {
     let is_unsure = knowledge == Knowledge::Watched && !are_known(claims, observed);
-    match observed.stateful_set.as_ref().filter(|set| !set.deleting) {
+    match observed.stateful_set.as_deref().filter(|set| !set.deleting) {
         Some(set) => close_set(set, claims, observed, knowledge, now),
         // What said how long it is kept is gone; the rest goes too.
         None if is_unsure && observed.objects().any(|(_, object)| !object.deleting) => vec![Action::Confirm],

@@ -26,7 +26,7 @@ pub(super) fn keep(
     let kinds = observed.missing(record);
     let owners = owners(sharing);
     let wanted = Record { idle_since: None, closing: false, ..close::with_lifetimes(record, claims, now) };
-    let update = observed.stateful_set.as_ref().and_then(|set| update(set, wanted, &owners));
+    let update = observed.stateful_set.as_deref().and_then(|set| update(set, wanted, &owners));
     let create = (!kinds.is_empty()).then(|| create(sharing, record, owners, kinds)).flatten();
     create.into_iter().chain(update).collect()
 }
@@ -41,6 +41,8 @@ fn strangers(record: &Record, observed: &Observed) -> Vec<Action> {
 fn create(sharing: &[&Claim<'_>], record: &Record, owners: Vec<Owner>, kinds: Vec<Kind>) -> Option<Action> {
     let first = sharing.first()?;
     let creation = Creation {
+        spec: first.service.spec.open(),
+        default_resources: first.service.default_resources.open(),
         service: first.service.clone(),
         namespace: first.consumer.pod.namespace.clone(),
         record: record.clone(),
@@ -62,7 +64,7 @@ fn owners(sharing: &[&Claim<'_>]) -> Vec<Owner> {
 /// The change that makes `set` say `record` and be owned by all of `owners`, if it does not yet.
 pub(super) fn update(set: &Object, record: Record, owners: &[Owner]) -> Option<Action> {
     let owners: Vec<_> = owners.iter().filter(|owner| !set.is_owned_by(&owner.uid)).cloned().collect();
-    (record != set.record || !owners.is_empty()).then(|| {
+    (record != *set.record || !owners.is_empty()).then(|| {
         Action::Update(Box::new(Update {
             uid: set.uid.clone(),
             resource_version: set.resource_version.clone(),

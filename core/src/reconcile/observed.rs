@@ -1,5 +1,7 @@
 //! What is there under a service's name.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -9,14 +11,16 @@ use crate::pod;
 use crate::record::{Instance, Record};
 
 /// What is there under a service's name. Objects that are not ours are not seen here; creating beside them fails.
+///
+/// Boxed: most services that are known are waited for, or gone but for their consumers.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Observed {
     /// The StatefulSet, whose record wins.
-    pub stateful_set: Option<Object>,
+    pub stateful_set: Option<Box<Object>>,
     /// The headless Service.
-    pub service: Option<Object>,
+    pub service: Option<Box<Object>>,
     /// The NetworkPolicy, of a service that is isolated.
-    pub network_policy: Option<Object>,
+    pub network_policy: Option<Box<Object>>,
 }
 
 /// An object of ours.
@@ -29,7 +33,7 @@ pub struct Object {
     /// When it was made.
     pub created_at: Timestamp,
     /// What it says of itself.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// Its owners.
     pub owners: Vec<Owner>,
     /// Whether it is being deleted.
@@ -59,7 +63,7 @@ impl Object {
             uid: text("/metadata/uid")?,
             resource_version: text("/metadata/resourceVersion")?,
             created_at: pod::timestamp(object, "/metadata/creationTimestamp")?,
-            record: Record::read(object)?,
+            record: Arc::new(Record::read(object)?),
             owners: owners.filter_map(Owner::read).collect(),
             deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
         })
@@ -87,14 +91,14 @@ impl Observed {
     #[must_use]
     pub fn get(&self, kind: Kind) -> Option<&Object> {
         match kind {
-            Kind::NetworkPolicy => self.network_policy.as_ref(),
-            Kind::Service => self.service.as_ref(),
-            Kind::StatefulSet => self.stateful_set.as_ref(),
+            Kind::NetworkPolicy => self.network_policy.as_deref(),
+            Kind::Service => self.service.as_deref(),
+            Kind::StatefulSet => self.stateful_set.as_deref(),
         }
     }
 
     /// The place of the object of this kind.
-    pub fn slot(&mut self, kind: Kind) -> &mut Option<Object> {
+    pub fn slot(&mut self, kind: Kind) -> &mut Option<Box<Object>> {
         match kind {
             Kind::NetworkPolicy => &mut self.network_policy,
             Kind::Service => &mut self.service,
@@ -113,8 +117,8 @@ impl Observed {
         let is_theirs = |record: &&Record| {
             live.iter().any(|claim| Instance::of_creator(&claim.consumer.pod.uid) == record.instance)
         };
-        let half = self.service.as_ref().map(|object| &object.record).filter(is_theirs);
-        self.stateful_set.as_ref().map(|object| &object.record).or(half)
+        let half = self.service.as_deref().map(|object| object.record.as_ref()).filter(is_theirs);
+        self.stateful_set.as_deref().map(|object| object.record.as_ref()).or(half)
     }
 
     /// Of the kinds that a service with `record` consists of, those that are not there.

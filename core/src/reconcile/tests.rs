@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -96,14 +98,14 @@ fn carry_out(actions: &[Action], observed: &mut Observed) {
                 for kind in kinds {
                     let slot = observed.slot(*kind);
                     assert!(slot.is_none(), "made twice");
-                    *slot = Some(Object {
+                    *slot = Some(Box::new(Object {
                         uid: format!("{kind:?}-{}", creation.record.instance.as_str()),
                         resource_version: "1".to_owned(),
                         created_at: NOW,
-                        record: creation.record.clone(),
+                        record: creation.record.clone().into(),
                         owners: creation.owners.clone(),
                         deleting: false,
-                    });
+                    }));
                 }
             }
             Action::Delete { kind, uid, resource_version } => {
@@ -116,7 +118,7 @@ fn carry_out(actions: &[Action], observed: &mut Observed) {
                 let set = observed.stateful_set.as_mut().unwrap();
                 assert_eq!((&set.uid, &set.resource_version), (&update.uid, &update.resource_version));
                 set.resource_version = (set.resource_version.parse::<u32>().unwrap() + 1).to_string();
-                set.record = update.record.clone();
+                set.record = update.record.clone().into();
                 set.owners.extend(update.owners.clone());
             }
             Action::Confirm | Action::Refuse { .. } | Action::Release(_) | Action::Revisit(_) => {}
@@ -128,6 +130,10 @@ fn made_for(consumers: &[Consumer]) -> Observed {
     let mut observed = Observed::default();
     carry_out(&act(consumers, &Observed::default()), &mut observed);
     observed
+}
+
+fn record(object: &mut Option<Box<Object>>) -> &mut Record {
+    Arc::make_mut(&mut object.as_mut().unwrap().record)
 }
 
 fn update(actions: &[Action]) -> &Record {
@@ -209,7 +215,7 @@ fn nothing_is_made_while_its_name_is_still_being_deleted() {
 fn half_of_another_making_goes_before_the_whole_is_made() {
     let consumers = [consumer("r", "a", "x")];
     let mut observed = made_for(&consumers);
-    observed.service.as_mut().unwrap().record.instance = crate::record::Instance::of_creator("another");
+    record(&mut observed.service).instance = crate::record::Instance::of_creator("another");
     let uid = observed.service.as_ref().unwrap().uid.clone();
     assert_eq!(
         act(&consumers, &observed),
@@ -317,8 +323,8 @@ fn who_comes_while_it_is_kept_warm_takes_it_over() {
 #[test]
 fn who_comes_while_it_is_closing_has_the_mark_taken_off() {
     let mut observed = made_for(&[sharer("a")]);
-    observed.stateful_set.as_mut().unwrap().record.closing = true;
-    observed.stateful_set.as_mut().unwrap().record.idle_since = Some(NOW);
+    record(&mut observed.stateful_set).closing = true;
+    record(&mut observed.stateful_set).idle_since = Some(NOW);
     for knowledge in [Knowledge::Watched, Knowledge::Confirmed(Job::Over)] {
         let actions = reconcile(&claims(&[sharer("b")]), &observed, knowledge, at(61));
         assert!(!update(&actions).closing);

@@ -4,6 +4,7 @@ use crate::holder::Holder;
 use crate::key::{Key, PodId, Scope};
 use crate::plan::PlannedService;
 use crate::record::Record;
+use crate::sealed::Sealed;
 use crate::settings::Settings;
 
 fn creation(spec: Value) -> Creation {
@@ -22,14 +23,17 @@ fn creation(spec: Value) -> Creation {
         name,
         key,
         scope: Scope::Task,
-        spec,
-        default_resources: Settings::default().default_resources,
+        replicas: spec.replicas,
+        spec: Sealed::new(&spec),
+        default_resources: Sealed::new(&Settings::default().default_resources),
         hash,
         lifetime: crate::ask::Lifetime::default(),
         isolated: false,
     };
     Creation {
         record: Record::of(&service, "u"),
+        spec,
+        default_resources: Settings::default().default_resources,
         service,
         namespace: "ns".to_owned(),
         owners: vec![owner],
