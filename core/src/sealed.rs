@@ -27,6 +27,10 @@ impl<T: Serialize + DeserializeOwned> Sealed<T> {
     }
 
     /// The value.
+    ///
+    /// # Panics
+    ///
+    /// Never: what is sealed was a `T`, and what was read was tried.
     #[must_use]
     pub fn open(&self) -> T {
         serde_json::from_str(&self.json).expect("what was sealed or checked must open")
