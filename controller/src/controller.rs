@@ -194,7 +194,7 @@ impl Controller {
         for (kind, uid) in &outcome.deleted {
             self.index.mark_deleting(&service, *kind, uid);
         }
-        let updated = outcome.updated.and_then(|set| self.index.apply_object(Kind::StatefulSet, &set));
+        let updated = outcome.updated.and_then(|set| self.index.apply_answer(Kind::StatefulSet, &set));
         let unseen: Vec<_> =
             outcome.created.into_iter().filter(|(kind, uid)| !self.index.has(&service, *kind, uid)).collect();
         if !unseen.is_empty() {

@@ -125,6 +125,13 @@ impl Index {
         self.change(&service, |entry| entry.show(kind, read)).then_some(service)
     }
 
+    /// What an object was changed to, as the answer says. One that a watch has shown gone meanwhile does not come back:
+    /// nothing would ever show it gone again.
+    pub fn apply_answer(&mut self, kind: Kind, object: &Value) -> Option<ServiceRef> {
+        let (service, uid) = (ServiceRef::of_object(object)?, text(object, "/metadata/uid")?);
+        if self.has(&service, kind, uid) { self.apply_object(kind, object) } else { None }
+    }
+
     /// An object is gone.
     pub fn delete_object(&mut self, kind: Kind, object: &Value) -> Option<ServiceRef> {
         let service = ServiceRef::of_object(object)?;

@@ -75,6 +75,28 @@ fn a_deletion_that_was_taken_is_known_before_it_is_seen() {
 }
 
 #[test]
+fn an_answer_does_not_bring_back_what_is_gone() {
+    let pod = pod("a");
+    let service = service_of(&pod);
+    let mut index = known(&[], &both(&pod));
+    let mut changed = object(Kind::StatefulSet, &pod);
+    changed["metadata"]["resourceVersion"] = json!("2");
+    changed["metadata"]["ownerReferences"] = json!([]);
+    assert_eq!(index.apply_answer(Kind::StatefulSet, &changed), Some(service.clone()));
+    let version = |index: &Index| index.snapshot(&service).observed.stateful_set.unwrap().resource_version;
+    assert_eq!(version(&index), "2");
+    index.delete_object(Kind::StatefulSet, &changed);
+    assert_eq!(index.apply_answer(Kind::StatefulSet, &changed), None);
+    assert!(!index.has(&service, Kind::StatefulSet, "uid-StatefulSet"));
+    // Nor does it take the place of a successor.
+    let mut successor = object(Kind::StatefulSet, &pod);
+    successor["metadata"]["uid"] = json!("uid-successor");
+    index.apply_object(Kind::StatefulSet, &successor);
+    assert_eq!(index.apply_answer(Kind::StatefulSet, &changed), None);
+    assert!(index.has(&service, Kind::StatefulSet, "uid-successor"));
+}
+
+#[test]
 fn a_service_is_forgotten_with_its_last_object() {
     let pod = pod("a");
     let mut index = known(&[], &both(&pod));
