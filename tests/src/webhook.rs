@@ -7,7 +7,7 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::cluster::SYSTEM;
+use crate::cluster::{SYSTEM, create_pod};
 use crate::wait;
 
 /// The installed webhook.
@@ -49,7 +49,9 @@ impl Webhook {
             let maps = maps.clone();
             async move {
                 maps.patch(SETTINGS, &PatchParams::default(), &Patch::Merge(json!({"data": data}))).await?;
-                self.restart().await
+                // In peace: one that is killed by force answers on for two seconds, by what it was told before.
+                self.scale(0).await?;
+                self.scale(1).await
             }
         };
         set(json!({"settings.yaml": settings})).await?;
@@ -108,6 +110,20 @@ impl Webhook {
                 conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
             };
             Ok((pods.len() == replicas && pods.iter().all(is_ready)).then_some(()))
+        })
+        .await?;
+        if replicas == 0 { Ok(()) } else { self.until_reached().await }
+    }
+
+    /// Waits until the API server reaches it: the node's proxy follows a pod that is ready a moment later.
+    async fn until_reached(&self) -> Result<()> {
+        let probe = json!({
+            "metadata": {"generateName": "probe-", "annotations": {"dataservice.flyte.org/inject": "false"}},
+            "spec": {"containers": [{"name": "a", "image": "unused"}]},
+        });
+        wait::until("the API server to reach the webhook", || async {
+            let answer = create_pod(&self.client, "default", &probe, "dryRun=All").await?;
+            Ok((answer.status == 201).then_some(()))
         })
         .await
     }
