@@ -92,5 +92,5 @@ uninstall_webhook() {
     say "error: the webhook could not be removed (log: $logs/clear.log); try: kubectl delete -f $logs/install.yaml"
     return 1
   }
-  printf '\nThe webhook is removed again.\n'
+  printf '\nThe webhook is removed again.\n' 2>/dev/null || true
 }

@@ -79,5 +79,5 @@ clear_own_cluster() {
     say "error: the cluster could not be ended, see above; try: make cluster-down"
     return 1
   }
-  printf '\nThe cluster is ended. (make cluster-up starts one that stays, and the demo then uses it.)\n'
+  printf '\nThe cluster is ended. (make cluster-up starts one that stays, and the demo then uses it.)\n' 2>/dev/null || true
 }

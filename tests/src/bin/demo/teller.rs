@@ -1,5 +1,7 @@
 //! What a person reads: numbered steps, details below them, and how long each took.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,7 +21,7 @@ impl Teller {
 
     /// Begins a step.
     pub(crate) fn step(&mut self, title: &str) {
-        println!("\n{}. {title}", self.next);
+        say(format_args!("\n{}. {title}", self.next));
         self.next += 1;
         self.began = Instant::now();
     }
@@ -28,19 +30,24 @@ impl Teller {
     #[expect(clippy::unused_self, reason = "details belong to a step")]
     pub(crate) fn detail(&self, text: &str) {
         for line in text.lines() {
-            println!("   {line}");
+            say(format_args!("   {line}"));
         }
     }
 
     /// Says what has just been seen, and how long after the step began.
     pub(crate) fn seen(&self, text: &str) {
-        println!("   {:>6}  {text}", seconds(self.began.elapsed()));
+        say(format_args!("   {:>6}  {text}", seconds(self.began.elapsed())));
     }
 
     /// Ends a step.
     pub(crate) fn done(&self) {
-        println!("   ({})", seconds(self.began.elapsed()));
+        say(format_args!("   ({})", seconds(self.began.elapsed())));
     }
+}
+
+/// A reader that has gone (`make demo | head`) is no reason to stop half-way.
+fn say(line: fmt::Arguments<'_>) {
+    let _gone = writeln!(io::stdout(), "{line}");
 }
 
 fn seconds(duration: Duration) -> String {
