@@ -38,7 +38,7 @@ impl Course {
     ) -> Result<View> {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let view = View::look(&self.sandbox, &self.pod, &self.object).await?;
+            let view = Box::pin(View::look(&self.sandbox, &self.pod, &self.object)).await?;
             for fact in facts(&view) {
                 if self.told.insert(fact.clone()) {
                     teller.seen(&fact);

@@ -112,17 +112,24 @@ async fn coming(course: &mut Course, teller: &mut Teller) -> Result<()> {
 }
 
 async fn running(course: &mut Course, teller: &mut Teller) -> Result<()> {
-    teller.step("The task speaks to each of its servers, by the names in MY_DATASERVICES");
-    let ended = course.follow(teller, "the task to end", View::coming, View::has_ended).await?;
-    let output = logs(&course.sandbox.client, &course.sandbox.namespace, &course.pod, CONTAINER).await?;
-    teller.detail("it printed:");
-    for line in output.lines() {
-        teller.detail(&format!("| {line}"));
-    }
-    let replicas = replicas(&ended)?;
+    teller.step("The task starts, and speaks to each of its servers by the names in MY_DATASERVICES");
+    let replicas = replicas(&course.follow(teller, "the task to end", View::coming, View::has_ended).await?)?;
+    printed(course, GATE, "its gate printed, before it started:", teller).await?;
+    let output = printed(course, CONTAINER, "the task itself printed:", teller).await?;
     script::check(&output, &course.object, replicas)?;
     teller.detail(&format!("each of its {replicas} servers has answered to its own name, in order"));
     Ok(())
+}
+
+/// Tells what a container of the task's pod has printed.
+async fn printed(course: &Course, container: &str, title: &str, teller: &Teller) -> Result<String> {
+    let Sandbox { client, namespace } = &course.sandbox;
+    let output = logs(client, namespace, &course.pod, container).await?;
+    teller.detail(title);
+    for line in output.lines() {
+        teller.detail(&format!("| {line}"));
+    }
+    Ok(output)
 }
 
 /// As many servers as the pod asks for.
@@ -135,9 +142,7 @@ fn replicas(view: &View) -> Result<usize> {
 async fn release(course: &mut Course, teller: &mut Teller) -> Result<()> {
     teller.step("The task has ended: its data service goes");
     course.follow(teller, "the data service to be gone", View::going, View::is_gone).await?;
-    let Sandbox { client, namespace } = &course.sandbox;
-    let told = logs(client, namespace, &course.pod, "dataservice-sidecar").await?;
-    teller.detail(&told);
+    printed(course, SIDECAR, "the sidecar printed:", teller).await?;
     for reason in ["DataServiceCreated", "DataServiceDeleted"] {
         let told = course.sandbox.until_told(&course.pod, reason).await?;
         teller.detail(&format!("event on the pod: {reason}: {told}"));
@@ -185,3 +190,5 @@ where
 const FIXTURE: &str = "plain";
 /// The fixture's only container.
 const CONTAINER: &str = "primary";
+const GATE: &str = "dataservice-wait";
+const SIDECAR: &str = "dataservice-sidecar";
