@@ -4,7 +4,7 @@ mod create;
 mod look;
 
 use dataservice_core::consumer::PodRef;
-use dataservice_core::reconcile::{Action, Kind, Knowledge, Update, reconcile};
+use dataservice_core::reconcile::{Action, Attachment, Kind, Knowledge, Update, reconcile};
 use dataservice_core::record::Record;
 use futures::stream::iter;
 use futures::{FutureExt, StreamExt};
@@ -36,8 +36,8 @@ pub struct Outcome {
     pub created: Vec<(Kind, String)>,
     /// Objects that are being deleted, or gone.
     pub deleted: Vec<(Kind, String)>,
-    /// A StatefulSet as the API server has it since it was changed.
-    pub updated: Option<Value>,
+    /// Objects as the API server has them since they were changed.
+    pub updated: Vec<(Kind, Value)>,
     /// When to look again, though nothing changes.
     pub revisit: Option<Timestamp>,
     /// What did not work; it is tried again.
@@ -104,6 +104,7 @@ async fn publish(context: &Context, service: &ServiceRef, events: &[Event]) {
 
 async fn one(context: &Context, service: &ServiceRef, action: Action) -> Done {
     match action {
+        Action::Attach(attachment) => attach(context, service, &attachment).await,
         Action::Confirm => Done::default(),
         Action::Create { creation, kinds } => create::create(context, service, &creation, &kinds).await,
         Action::Delete { kind, uid, resource_version } => {
@@ -122,9 +123,9 @@ async fn one(context: &Context, service: &ServiceRef, action: Action) -> Done {
         Action::Revisit(at) => {
             Done { outcome: Outcome { revisit: Some(at), ..Outcome::default() }, events: Vec::new() }
         }
-        Action::Update(change) => update(context, service, &change).await.map_or_else(Done::error, |set| {
-            Done { outcome: Outcome { updated: Some(set), ..Outcome::default() }, events: Vec::new() }
-        }),
+        Action::Update(change) => {
+            change_object(context, service, Kind::StatefulSet, operations(&change)).await
+        }
     }
 }
 
@@ -154,25 +155,41 @@ async fn delete(
     }
 }
 
-/// Changes a StatefulSet's record and adds owners, if it has not changed since; hands back what it is then.
-///
-/// A JSON Patch that tests uid and version (docs/decisions/0003): it can add an owner, and cannot take another away.
-async fn update(context: &Context, service: &ServiceRef, change: &Update) -> Result<Value, Error> {
-    let api = kind::namespaced(&context.client, &service.namespace, &kind::resource(Kind::StatefulSet));
-    let patch: json_patch::Patch = serde_json::from_value(operations(change)).map_err(|error| {
-        Error::Update { service: service.clone(), source: kube::Error::SerdeError(error) }
-    })?;
+/// Has a StatefulSet own an object, and nobody else (docs/decisions/0005).
+async fn attach(context: &Context, service: &ServiceRef, attachment: &Attachment) -> Done {
+    let Attachment { kind, uid, resource_version, set } = attachment;
+    let owner = dataservice_core::render::owner_reference(set);
+    let operations = json!([
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+        {"op": "add", "path": "/metadata/ownerReferences", "value": [owner]},
+    ]);
+    change_object(context, service, *kind, operations).await
+}
+
+/// Changes an object by a JSON Patch that tests its uid and its version (docs/decisions/0003).
+async fn change_object(context: &Context, service: &ServiceRef, kind: Kind, operations: Value) -> Done {
+    let failed = |source| Error::Update { kind, service: service.clone(), source };
+    let patch: json_patch::Patch = match serde_json::from_value(operations) {
+        Ok(patch) => patch,
+        Err(error) => return Done::error(failed(kube::Error::SerdeError(error))),
+    };
+    let api = kind::namespaced(&context.client, &service.namespace, &kind::resource(kind));
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     match api.patch(service.object.as_str(), &params, &Patch::Json::<()>(patch)).await {
-        Ok(set) => Ok(json(set)),
+        Ok(object) => Done {
+            outcome: Outcome { updated: vec![(kind, json(object))], ..Outcome::default() },
+            events: Vec::new(),
+        },
         // 422: a test failed.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409 | 422) => {
-            Err(Error::Changed(service.clone()))
+            Done::error(Error::Changed(service.clone()))
         }
-        Err(source) => Err(Error::Update { service: service.clone(), source }),
+        Err(source) => Done::error(failed(source)),
     }
 }
 
+/// What changes a StatefulSet's record and adds owners: it can add an owner, and cannot take another away.
 fn operations(change: &Update) -> Value {
     let record = format!("/metadata/annotations/{}", dataservice_core::annotation::RECORD.replace('/', "~1"));
     let mut operations = vec![
@@ -206,7 +223,7 @@ impl Outcome {
     fn add(&mut self, other: Self) {
         self.created.extend(other.created);
         self.deleted.extend(other.deleted);
-        self.updated = self.updated.take().or(other.updated);
+        self.updated.extend(other.updated);
         self.revisit = [self.revisit, other.revisit].into_iter().flatten().min();
         self.error = self.error.take().or(other.error);
     }

@@ -194,7 +194,8 @@ impl Controller {
         for (kind, uid) in &outcome.deleted {
             self.index.mark_deleting(&service, *kind, uid);
         }
-        let updated = outcome.updated.and_then(|set| self.index.apply_answer(Kind::StatefulSet, &set));
+        let updated = outcome.updated.iter();
+        let updated = updated.filter_map(|(kind, object)| self.index.apply_answer(*kind, object)).count();
         let unseen: Vec<_> =
             outcome.created.into_iter().filter(|(kind, uid)| !self.index.has(&service, *kind, uid)).collect();
         if !unseen.is_empty() {
@@ -206,7 +207,7 @@ impl Controller {
             self.queue.push(item.clone(), instant(at));
         }
         self.close_work(item, outcome.error);
-        if updated.is_some() {
+        if updated > 0 {
             self.touch(vec![service]);
         }
     }

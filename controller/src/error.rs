@@ -10,8 +10,8 @@ use crate::index::ServiceRef;
 /// An action could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The StatefulSet has changed since it was looked at: its newer version is looked at instead.
-    #[error("StatefulSet {0} has changed meanwhile")]
+    /// One of the objects has changed since it was looked at: its newer version is looked at instead.
+    #[error("{0} has changed meanwhile")]
     Changed(ServiceRef),
     /// An object could not be made.
     #[error("failed to create {kind:?} {service}: {}", message(source))]
@@ -80,9 +80,11 @@ pub enum Error {
         /// Where it was looked for.
         namespace: String,
     },
-    /// A StatefulSet's record could not be changed.
-    #[error("failed to update StatefulSet {service}: {}", message(source))]
+    /// An object's record or owners could not be changed.
+    #[error("failed to update {kind:?} {service}: {}", message(source))]
     Update {
+        /// Its kind.
+        kind: Kind,
         /// The service.
         service: ServiceRef,
         /// What the API server said.

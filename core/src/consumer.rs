@@ -108,6 +108,23 @@ impl Owner {
         })
     }
 
+    /// The StatefulSet of this name.
+    #[must_use]
+    pub(crate) fn stateful_set(name: &str, uid: &str) -> Self {
+        let (api_version, kind) = STATEFUL_SET;
+        Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+        }
+    }
+
+    /// Whether it is the StatefulSet of this name.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        (self.api_version.as_str(), self.kind.as_str()) == STATEFUL_SET && self.name == name
+    }
+
     fn of(pod: &Value, pod_ref: &PodRef) -> Self {
         pod::controller(pod).and_then(Self::read).unwrap_or_else(|| Self {
             api_version: "v1".to_owned(),
@@ -117,6 +134,9 @@ impl Owner {
         })
     }
 }
+
+/// The API version and the kind of StatefulSets.
+const STATEFUL_SET: (&str, &str) = ("apps/v1", "StatefulSet");
 
 /// When the last of its containers ended.
 fn ended_at(pod: &Value) -> Option<Timestamp> {

@@ -80,7 +80,8 @@ impl Progress {
         if set.deleting || set.record.closing {
             return Self::waiting(format!("{name}: waiting for the previous servers to end"), None);
         }
-        Self::of_set(service, set, known, is_owned(set, consumer, service))
+        let is_held = is_owned(set, consumer, service) && is_whole(set, known.observed);
+        Self::of_set(service, set, known, is_held)
     }
 
     /// How far a pod is whose services are so far.
@@ -105,13 +106,13 @@ impl Progress {
         consumer.plan.wait.map(|wait| later(since, wait))
     }
 
-    fn of_set(service: &PlannedService, set: &Object, known: &Known<'_>, is_owned: bool) -> Self {
+    fn of_set(service: &PlannedService, set: &Object, known: &Known<'_>, is_held: bool) -> Self {
         let ours = |server: &&Server| server.instance == set.record.instance.as_str() && !server.is_ending;
         let servers: Vec<_> = known.servers.iter().filter(ours).collect();
         let ready = servers.iter().filter(|server| server.is_ready).count();
         let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
         let count = format!("{} {ready}/{replicas} ready", service.name);
-        if ready >= replicas && is_owned {
+        if ready >= replicas && is_held {
             return Self { state: State::Ready, message: count, progressed_at: None };
         }
         let told = known.told.iter().find(|told| told.is_in_the_way(set));
@@ -175,6 +176,12 @@ impl Told {
 /// Whether the consumer's controller holds the service too: else Kubernetes' collector may take it with another's.
 fn is_owned(set: &Object, consumer: &Consumer, service: &PlannedService) -> bool {
     service.scope == Scope::Namespace || set.is_owned_by(&consumer.owner.uid)
+}
+
+/// Whether the other objects are there and go with the StatefulSet: else they may go before it.
+fn is_whole(set: &Object, observed: &Observed) -> bool {
+    let is_attached = |object: &Object| object.attached_to.as_ref() == Some(&set.uid);
+    observed.missing(&set.record).is_empty() && observed.others().all(|(_, object)| is_attached(object))
 }
 
 /// What is missing, a few servers by name: those in trouble first.

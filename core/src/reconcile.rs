@@ -6,6 +6,10 @@
 //! A service that others may come for while it is closed is closed in two phases (design §3): its record is marked, by
 //! compare-and-swap; its consumers are listed; it is deleted in the version that was marked, or the mark is taken off.
 //! Who comes before the list is found by it; who comes after it sees the mark, and waits.
+//!
+//! The other objects go with their StatefulSet: once both are there it owns them, and nobody starts before. Until then
+//! they may be deleted, in the version that nothing has them; afterwards they are Kubernetes' own collector's. So
+//! nothing but the StatefulSet has to be kept from going too early, whoever sees how much of what is there.
 
 mod close;
 mod keep;
@@ -45,6 +49,8 @@ pub enum Knowledge {
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
+    /// Have the StatefulSet own one of its other objects, and nobody else, so that they go together.
+    Attach(Box<Attachment>),
     /// Before the service is closed: list its consumers, look at the controller that they share, and ask again.
     Confirm,
     /// Make what is missing.
@@ -76,6 +82,19 @@ pub enum Action {
     Revisit(Timestamp),
     /// Change what the StatefulSet says of itself, if it has not changed since.
     Update(Box<Update>),
+}
+
+/// An object that goes with its StatefulSet from now on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Attachment {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its uid.
+    pub uid: String,
+    /// Its version: nobody may have changed it since.
+    pub resource_version: String,
+    /// The StatefulSet.
+    pub set: Owner,
 }
 
 /// A change of a StatefulSet's record and owners.

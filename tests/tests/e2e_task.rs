@@ -36,16 +36,23 @@ async fn a_plain_task_reaches_every_server_by_name_and_in_order() {
 }
 
 #[tokio::test]
-async fn what_is_made_is_owned_by_the_workflow_and_named_after_the_pod() {
+async fn what_is_made_is_owned_by_the_workflow_and_goes_together() {
     sandbox(|sandbox| async move {
         let pod = sandbox.pod("plain", "sleep 600").await?;
         let (pod, object) = start(&sandbox, &pod).await?;
-        let (set, service) = sandbox.until_made(&object).await?;
-        for metadata in [&set.metadata, &service.metadata] {
+        let (set, _) = sandbox.until_made(&object).await?;
+        let service = dataservice_tests::wait::until("the Service to go with its StatefulSet", || async {
+            let service = sandbox.services().get(&object).await?;
+            let owners = service.metadata.owner_references.as_deref().unwrap_or_default();
+            let is_attached = owners.iter().all(|owner| Some(&owner.uid) == set.metadata.uid.as_ref());
+            Ok(is_attached.then_some(service))
+        })
+        .await?;
+        for (metadata, kind) in [(&set.metadata, "flyteworkflow"), (&service.metadata, "StatefulSet")] {
             let [owner] = metadata.owner_references.as_deref().unwrap() else { panic!("{metadata:?}") };
             assert_eq!(
                 (owner.kind.as_str(), owner.controller, owner.block_owner_deletion),
-                ("flyteworkflow", Some(false), Some(false))
+                (kind, Some(false), Some(false))
             );
             assert_eq!(
                 metadata.labels.as_ref().unwrap()["app.kubernetes.io/managed-by"],

@@ -57,7 +57,10 @@ async fn an_object_that_is_another_one_by_now_is_left_alone() {
         server.refuses(&delete(), 409, "Conflict", "the UID in the precondition does not match").await;
     })
     .await;
-    assert!(outcome.error.is_none(), "{outcome:?}");
+    assert!(outcome.deleted.is_empty(), "{outcome:?}");
+    // It is looked at again when the watch has shown what is there.
+    let why = format!("{} has changed meanwhile", service_of(&pod("a")));
+    assert_eq!(outcome.error.unwrap().to_string(), why);
 }
 
 #[tokio::test(start_paused = true)]

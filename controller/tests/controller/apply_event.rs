@@ -41,9 +41,12 @@ async fn of_a_service_that_was_deleted() {
 async fn of_a_service_that_it_cannot_have() {
     let pod = pod("a");
     let other = "task/ns-0/pod:00000000/dataservice";
-    let there = [Kind::Service, Kind::StatefulSet].map(|kind| {
+    let there = both(&pod).map(|(kind, ours)| {
         let mut object = object_of(kind, &pod, other);
-        object["metadata"]["ownerReferences"][0]["uid"] = json!("uid-b");
+        object["metadata"]["ownerReferences"] = ours["metadata"]["ownerReferences"].clone();
+        if kind == Kind::StatefulSet {
+            object["metadata"]["ownerReferences"][0]["uid"] = json!("uid-b");
+        }
         (kind, object)
     });
     let service = service_of(&pod);

@@ -108,7 +108,16 @@ pub(crate) fn known(pods: &[Value], objects: &[(Kind, Value)]) -> Index {
     index
 }
 
-/// Both objects of the pod's service.
+/// Both objects of the pod's service, that go together.
 pub(crate) fn both(pod: &Value) -> [(Kind, Value); 2] {
+    let [(kind, mut service), set] = just_made(pod);
+    service["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set.1["metadata"]["name"], "uid": "uid-StatefulSet",
+    }]);
+    [(kind, service), set]
+}
+
+/// Both objects of the pod's service, as they were made.
+pub(crate) fn just_made(pod: &Value) -> [(Kind, Value); 2] {
     [Kind::Service, Kind::StatefulSet].map(|kind| (kind, object(kind, pod)))
 }

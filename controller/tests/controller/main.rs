@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod apply_attach;
+#[cfg(test)]
 mod apply_confirm;
 #[cfg(test)]
 mod apply_create;

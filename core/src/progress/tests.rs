@@ -48,9 +48,11 @@ fn observed(consumer: &Consumer) -> Observed {
         created_at: at(101),
         record: Record::of(&consumer.plan.services[0], "u").into(),
         owners: vec![consumer.owner.clone()],
+        attached_to: None,
         deleting: false,
     };
-    Observed { stateful_set: Some(Box::new(set)), ..Observed::default() }
+    let names = Object { uid: "n".to_owned(), attached_to: Some(set.uid.clone()), ..set.clone() };
+    Observed { stateful_set: Some(Box::new(set)), service: Some(Box::new(names)), network_policy: None }
 }
 
 fn server(consumer: &Consumer, ordinal: u32, status: &Value) -> Server {
@@ -95,6 +97,18 @@ fn a_service_whose_owners_do_not_include_the_pods_is_not_ready_yet() {
     observed.stateful_set.as_mut().unwrap().owners.clear();
     let servers = [server(&consumer, 0, &ready())];
     assert_eq!(progress(&consumer, &observed, &servers, &[]).state, State::Waiting);
+}
+
+#[test]
+fn a_service_whose_names_may_go_before_its_servers_is_not_ready_yet() {
+    let consumer = consumer(1);
+    let servers = [server(&consumer, 0, &ready())];
+    let (mut loose, mut nameless) = (observed(&consumer), observed(&consumer));
+    loose.service.as_mut().unwrap().attached_to = None;
+    nameless.service = None;
+    for observed in [loose, nameless] {
+        assert_eq!(progress(&consumer, &observed, &servers, &[]).state, State::Waiting);
+    }
 }
 
 #[test]

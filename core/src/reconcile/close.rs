@@ -30,13 +30,13 @@ pub(super) fn close(
     knowledge: Knowledge,
     now: Timestamp,
 ) -> Vec<Action> {
-    let is_unsure = knowledge == Knowledge::Watched && !are_known(claims, observed);
-    match observed.stateful_set.as_deref().filter(|set| !set.deleting) {
-        Some(set) => close_set(set, claims, observed, knowledge, now),
-        // What said how long it is kept is gone; the rest goes too.
-        None if is_unsure && observed.objects().any(|(_, object)| !object.deleting) => vec![Action::Confirm],
-        None => delete_all(observed),
+    if let Some(set) = observed.stateful_set.as_deref().filter(|set| !set.deleting) {
+        return close_set(set, claims, observed, knowledge, now);
     }
+    // What said how long it is kept is gone; the rest goes too.
+    let rest: Vec<_> = observed.others().filter_map(|(kind, object)| delete_loose(kind, object)).collect();
+    let is_unsure = knowledge == Knowledge::Watched && !are_known(claims, observed);
+    if is_unsure && !rest.is_empty() { vec![Action::Confirm] } else { rest }
 }
 
 fn close_set(
@@ -88,7 +88,7 @@ fn close_one_pods(
     if knowledge == Knowledge::Watched && !are_known(claims, observed) {
         return vec![Action::Confirm];
     }
-    delete_all(observed)
+    delete_making(set, observed)
 }
 
 /// The mark, where nothing but consumers can hold the service; else a look at what may.
@@ -131,14 +131,26 @@ fn delete_set(set: &Object) -> Action {
     }
 }
 
-fn delete_all(observed: &Observed) -> Vec<Action> {
-    let mut there: Vec<_> = observed.objects().filter(|(_, object)| !object.deleting).collect();
+/// All objects of one making, whose only pod has ended.
+fn delete_making(set: &Object, observed: &Observed) -> Vec<Action> {
+    let is_of_it = |object: &Object| object.record.instance == set.record.instance;
+    let mut there: Vec<_> =
+        observed.objects().filter(|(_, object)| !object.deleting && is_of_it(object)).collect();
     // The servers first, while they still have names.
     there.reverse();
     there
         .into_iter()
         .map(|(kind, object)| Action::Delete { kind, uid: object.uid.clone(), resource_version: None })
         .collect()
+}
+
+/// Deletes an object that no StatefulSet has, if none has taken it since.
+pub(super) fn delete_loose(kind: super::Kind, object: &Object) -> Option<Action> {
+    (object.attached_to.is_none() && !object.deleting).then(|| Action::Delete {
+        kind,
+        uid: object.uid.clone(),
+        resource_version: Some(object.resource_version.clone()),
+    })
 }
 
 /// The record with the longest that any of its consumers asks for, the failed ones' retention among it.

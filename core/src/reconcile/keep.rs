@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Claim, Creation, Kind, Object, Observed, Update, close};
+use super::{Action, Attachment, Claim, Creation, Kind, Object, Observed, Update, close};
 use crate::consumer::Owner;
 use crate::key::Scope;
 use crate::record::Record;
@@ -15,7 +15,7 @@ pub(super) fn keep(
     observed: &Observed,
     now: Timestamp,
 ) -> Vec<Action> {
-    if observed.objects().any(|(_, object)| object.deleting) {
+    if observed.objects().any(|(_, object)| object.deleting || observed.is_left(object)) {
         // Its deletion is seen when it is done; the name is free then.
         return Vec::new();
     }
@@ -28,14 +28,26 @@ pub(super) fn keep(
     let wanted = Record { idle_since: None, closing: false, ..close::with_lifetimes(record, claims, now) };
     let update = observed.stateful_set.as_deref().and_then(|set| update(set, wanted, &owners));
     let create = (!kinds.is_empty()).then(|| create(sharing, record, owners, kinds)).flatten();
-    create.into_iter().chain(update).collect()
+    create.into_iter().chain(attach(sharing, observed)).chain(update).collect()
 }
 
 fn strangers(record: &Record, observed: &Observed) -> Vec<Action> {
     let strangers = observed.objects().filter(|(_, object)| object.record.instance != record.instance);
-    strangers
-        .map(|(kind, object)| Action::Delete { kind, uid: object.uid.clone(), resource_version: None })
-        .collect()
+    strangers.filter_map(|(kind, object)| close::delete_loose(kind, object)).collect()
+}
+
+/// What the StatefulSet does not have yet.
+fn attach(sharing: &[&Claim<'_>], observed: &Observed) -> Vec<Action> {
+    let Some((set, first)) = observed.stateful_set.as_deref().zip(sharing.first()) else { return Vec::new() };
+    let attach = |(kind, object): (Kind, &Object)| {
+        Action::Attach(Box::new(Attachment {
+            kind,
+            uid: object.uid.clone(),
+            resource_version: object.resource_version.clone(),
+            set: Owner::stateful_set(first.service.object.as_str(), &set.uid),
+        }))
+    };
+    observed.others().filter(|(_, object)| object.attached_to.is_none()).map(attach).collect()
 }
 
 fn create(sharing: &[&Claim<'_>], record: &Record, owners: Vec<Owner>, kinds: Vec<Kind>) -> Option<Action> {

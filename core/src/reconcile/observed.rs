@@ -36,6 +36,8 @@ pub struct Object {
     pub record: Arc<Record>,
     /// Its owners.
     pub owners: Vec<Owner>,
+    /// The uid of the StatefulSet of its own name, if that owns it: it goes with that one.
+    pub attached_to: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
 }
@@ -59,12 +61,15 @@ impl Object {
     pub fn read(object: &Value) -> Option<Self> {
         let text = |pointer| pod::text(object, pointer).map(str::to_owned);
         let owners = pod::list(object, "/metadata/ownerReferences").iter();
+        let owners: Vec<_> = owners.filter_map(Owner::read).collect();
+        let name = pod::name(object.get("metadata")?)?;
         Some(Self {
             uid: text("/metadata/uid")?,
             resource_version: text("/metadata/resourceVersion")?,
             created_at: pod::timestamp(object, "/metadata/creationTimestamp")?,
             record: Arc::new(Record::read(object)?),
-            owners: owners.filter_map(Owner::read).collect(),
+            attached_to: owners.iter().find(|owner| owner.is_set(name)).map(|owner| owner.uid.clone()),
+            owners,
             deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
         })
     }
@@ -111,6 +116,18 @@ impl Observed {
         Kind::ALL.into_iter().filter_map(|kind| Some((kind, self.get(kind)?)))
     }
 
+    /// What is there besides the StatefulSet.
+    pub fn others(&self) -> impl Iterator<Item = (Kind, &Object)> {
+        self.objects().filter(|(kind, _)| *kind != Kind::StatefulSet)
+    }
+
+    /// Whether another StatefulSet has the object than the one that is seen. Either that one is gone, and the collector
+    /// takes what it has left; or it is there, and not seen yet.
+    pub(super) fn is_left(&self, object: &Object) -> bool {
+        object.attached_to.is_some()
+            && object.attached_to.as_ref() != self.stateful_set.as_ref().map(|set| &set.uid)
+    }
+
     /// The record that counts for `live`: the StatefulSet's. Where there is only a Service, it is half of a making for
     /// one of these, or left over from a service that is gone.
     pub(super) fn record_for(&self, live: &[&Claim<'_>]) -> Option<&Record> {
@@ -122,7 +139,7 @@ impl Observed {
     }
 
     /// Of the kinds that a service with `record` consists of, those that are not there.
-    pub(super) fn missing(&self, record: &Record) -> Vec<Kind> {
+    pub(crate) fn missing(&self, record: &Record) -> Vec<Kind> {
         let is_missing = |kind: &Kind| self.get(*kind).is_none();
         Kind::ALL
             .into_iter()

@@ -104,6 +104,7 @@ fn carry_out(actions: &[Action], observed: &mut Observed) {
                         created_at: NOW,
                         record: creation.record.clone().into(),
                         owners: creation.owners.clone(),
+                        attached_to: None,
                         deleting: false,
                     }));
                 }
@@ -114,21 +115,55 @@ fn carry_out(actions: &[Action], observed: &mut Observed) {
                 assert_eq!(&there.uid, uid);
                 assert!(resource_version.as_ref().is_none_or(|version| *version == there.resource_version));
             }
+            Action::Attach(attachment) => {
+                let there = observed.slot(attachment.kind).as_mut().unwrap();
+                assert_eq!(
+                    (&there.uid, &there.resource_version),
+                    (&attachment.uid, &attachment.resource_version)
+                );
+                there.resource_version = next(&there.resource_version);
+                there.owners = vec![attachment.set.clone()];
+                there.attached_to = Some(attachment.set.uid.clone());
+            }
             Action::Update(update) => {
                 let set = observed.stateful_set.as_mut().unwrap();
                 assert_eq!((&set.uid, &set.resource_version), (&update.uid, &update.resource_version));
-                set.resource_version = (set.resource_version.parse::<u32>().unwrap() + 1).to_string();
+                set.resource_version = next(&set.resource_version);
                 set.record = update.record.clone().into();
                 set.owners.extend(update.owners.clone());
             }
             Action::Confirm | Action::Refuse { .. } | Action::Release(_) | Action::Revisit(_) => {}
         }
     }
+    collect(observed);
 }
 
-fn made_for(consumers: &[Consumer]) -> Observed {
+fn next(version: &str) -> String {
+    (version.parse::<u32>().unwrap() + 1).to_string()
+}
+
+/// The collector takes what its StatefulSet has left.
+fn collect(observed: &mut Observed) {
+    let set = observed.stateful_set.as_ref().map(|set| set.uid.clone());
+    for kind in [Kind::NetworkPolicy, Kind::Service] {
+        let is_left = |object: &Object| object.attached_to.is_some() && object.attached_to != set;
+        if observed.get(kind).is_some_and(is_left) {
+            *observed.slot(kind) = None;
+        }
+    }
+}
+
+/// A service whose objects were just made.
+fn just_made_for(consumers: &[Consumer]) -> Observed {
     let mut observed = Observed::default();
     carry_out(&act(consumers, &Observed::default()), &mut observed);
+    observed
+}
+
+/// A service whose other objects go with its StatefulSet.
+fn made_for(consumers: &[Consumer]) -> Observed {
+    let mut observed = just_made_for(consumers);
+    carry_out(&act(consumers, &observed), &mut observed);
     observed
 }
 
@@ -164,12 +199,57 @@ fn a_live_consumer_gets_its_service_once() {
 fn what_is_half_made_is_completed_from_the_record() {
     let consumers = [consumer("r", "a", "x")];
     for kind in [Kind::Service, Kind::StatefulSet] {
-        let whole = made_for(&consumers);
+        let whole = just_made_for(&consumers);
         let mut half = whole.clone();
         *half.slot(kind) = None;
         carry_out(&act(&consumers, &half), &mut half);
         assert_eq!(half, whole);
     }
+}
+
+#[test]
+fn once_all_is_there_the_rest_goes_with_the_stateful_set() {
+    let consumers = [consumer("r", "a", "x")];
+    let mut observed = just_made_for(&consumers);
+    let actions = act(&consumers, &observed);
+    let [Action::Attach(attachment)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!((attachment.kind, attachment.resource_version.as_str()), (Kind::Service, "1"));
+    let set = observed.stateful_set.as_ref().unwrap().uid.clone();
+    let name = consumers[0].plan.services[0].object.as_str();
+    assert_eq!((attachment.set.uid.as_str(), attachment.set.name.as_str()), (set.as_str(), name));
+    carry_out(&actions, &mut observed);
+    assert_eq!(act(&consumers, &observed), []);
+}
+
+#[test]
+fn what_another_stateful_set_has_is_left_alone() {
+    // The StatefulSet that has it may be there, and not be seen yet; or be gone, and the collector takes it.
+    let consumers = [sharer("a"), sharer("b")];
+    let mut unseen = made_for(&consumers);
+    let predecessor = unseen.stateful_set.take();
+    let mut other = unseen.clone();
+    other.stateful_set = predecessor;
+    other.stateful_set.as_mut().unwrap().uid = "predecessor".to_owned();
+    for observed in [unseen, other] {
+        assert_eq!(act(&consumers[1..], &observed), []);
+        assert_eq!(act(&consumers, &observed), []);
+        let gone = confirmed(&[], &observed, Job::Over, NOW);
+        let deletes_names = |action: &Action| matches!(action, Action::Delete { kind: Kind::Service, .. });
+        assert!(!gone.iter().any(deletes_names), "{gone:?}");
+    }
+}
+
+#[test]
+fn what_nothing_has_yet_is_deleted_only_as_it_was_seen() {
+    let mut observed = just_made_for(&[sharer("a")]);
+    observed.stateful_set = None;
+    assert_eq!(act(&[], &observed), [Action::Confirm]);
+    let actions = confirmed(&[], &observed, Job::Over, NOW);
+    let [Action::Delete { kind: Kind::Service, resource_version: Some(version), .. }] = actions.as_slice()
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(version, "1");
 }
 
 #[test]
@@ -214,12 +294,12 @@ fn nothing_is_made_while_its_name_is_still_being_deleted() {
 #[test]
 fn half_of_another_making_goes_before_the_whole_is_made() {
     let consumers = [consumer("r", "a", "x")];
-    let mut observed = made_for(&consumers);
+    let mut observed = just_made_for(&consumers);
     record(&mut observed.service).instance = crate::record::Instance::of_creator("another");
     let uid = observed.service.as_ref().unwrap().uid.clone();
     assert_eq!(
         act(&consumers, &observed),
-        [Action::Delete { kind: Kind::Service, uid, resource_version: None }]
+        [Action::Delete { kind: Kind::Service, uid, resource_version: Some("1".to_owned()) }]
     );
 }
 
@@ -333,7 +413,7 @@ fn who_comes_while_it_is_closing_has_the_mark_taken_off() {
 
 #[test]
 fn left_over_from_a_service_that_is_gone_is_not_taken_over() {
-    let mut observed = made_for(&[sharer("a")]);
+    let mut observed = just_made_for(&[sharer("a")]);
     observed.stateful_set = None;
     let actions = act(&[sharer("b")], &observed);
     let [Action::Delete { kind: Kind::Service, .. }] = actions.as_slice() else { panic!("{actions:?}") };

@@ -49,7 +49,10 @@ proptest! {
                 Event::Vanish(i) => present.retain(|c| c.pod != all[i].pod),
                 Event::Interrupted => step(&present, &mut observed, 1, NOW)?,
                 Event::Reconcile => step(&present, &mut observed, usize::MAX, NOW)?,
-                Event::LoseObject(kind) => *observed.slot(kind) = None,
+                Event::LoseObject(kind) => {
+                    *observed.slot(kind) = None;
+                    collect(&mut observed);
+                }
             }
         }
         // The last of them twice: idle from here on, closed when it has been warm for long enough.

@@ -84,7 +84,7 @@ impl View {
         facts.extend(self.service.as_ref().map(|service| {
             let spec = service.spec.as_ref();
             let port = spec.and_then(|spec| spec.ports.as_ref()?.first()).map_or(0, |port| port.port);
-            format!("Service {}: headless, port {port}, owned by {}", service.name_any(), owner(service))
+            format!("Service {}: headless, port {port}", service.name_any())
         }));
         facts.extend(self.servers.iter().map(|server| format!("server {}", standing(server))));
         facts.extend(self.addresses());
