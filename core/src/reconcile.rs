@@ -164,7 +164,8 @@ pub fn reconcile(
         return released;
     }
     let mut live: Vec<_> = claims.iter().filter(|claim| claim.consumer.standing.is_live(now)).collect();
-    live.sort_by_key(|claim| (claim.consumer.created_at, &claim.consumer.pod.uid));
+    // Those that are being deleted last: nothing is made for them any more.
+    live.sort_by_key(|claim| (claim.lost_at(), claim.consumer.created_at, &claim.consumer.pod.uid));
     let made = live.first().map(|first| Record::of(first.service, &first.consumer.pod.uid));
     let Some(record) = observed.record_for(&live).cloned().or(made) else {
         return close::close(claims, observed, knowledge, now);

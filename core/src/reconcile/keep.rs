@@ -23,12 +23,18 @@ pub(super) fn keep(
     if !strangers.is_empty() {
         return strangers;
     }
-    let kinds = observed.missing(record);
+    let kinds = if is_too_late(sharing, observed) { Vec::new() } else { observed.missing(record) };
     let owners = owners(sharing);
     let wanted = Record { idle_since: None, closing: false, ..close::with_lifetimes(record, claims, now) };
     let update = observed.stateful_set.as_deref().and_then(|set| update(set, wanted, &owners));
     let create = (!kinds.is_empty()).then(|| create(sharing, record, owners, kinds)).flatten();
     create.into_iter().chain(attach(sharing, observed)).chain(update).collect()
+}
+
+/// Whether those who are left are all being deleted, and their servers are gone: perhaps with the controller that they
+/// share, and then the collector would take new ones as soon as they are made, again and again until the pods end.
+fn is_too_late(sharing: &[&Claim<'_>], observed: &Observed) -> bool {
+    observed.stateful_set.is_none() && sharing.iter().all(|claim| claim.lost_at().is_some())
 }
 
 fn strangers(record: &Record, observed: &Observed) -> Vec<Action> {
@@ -64,9 +70,11 @@ fn create(sharing: &[&Claim<'_>], record: &Record, owners: Vec<Owner>, kinds: Ve
     Some(Action::Create { creation: Box::new(creation), kinds })
 }
 
-/// Each distinct controller of the consumers. What a namespace shares has no owner: keep-warm ends it.
+/// Each distinct controller of the consumers. What a namespace shares has no owner: keep-warm ends it. The controller of
+/// a pod that is being deleted may be gone: the collector would take it off as often as it is put on.
 fn owners(sharing: &[&Claim<'_>]) -> Vec<Owner> {
-    let owned = sharing.iter().filter(|claim| claim.service.scope != Scope::Namespace);
+    let is_owned = |claim: &&&Claim<'_>| claim.service.scope != Scope::Namespace && claim.lost_at().is_none();
+    let owned = sharing.iter().filter(is_owned);
     let mut owners: Vec<_> = owned.map(|claim| claim.consumer.owner.clone()).collect();
     owners.sort();
     owners.dedup();

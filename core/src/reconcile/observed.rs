@@ -132,7 +132,8 @@ impl Observed {
     /// one of these, or left over from a service that is gone.
     pub(super) fn record_for(&self, live: &[&Claim<'_>]) -> Option<&Record> {
         let is_theirs = |record: &&Record| {
-            live.iter().any(|claim| Instance::of_creator(&claim.consumer.pod.uid) == record.instance)
+            let staying = live.iter().filter(|claim| claim.lost_at().is_none());
+            staying.map(|claim| Instance::of_creator(&claim.consumer.pod.uid)).any(|of| of == record.instance)
         };
         let half = self.service.as_deref().map(|object| object.record.as_ref()).filter(is_theirs);
         self.stateful_set.as_deref().map(|object| object.record.as_ref()).or(half)

@@ -305,12 +305,48 @@ fn half_of_another_making_goes_before_the_whole_is_made() {
 
 #[test]
 fn a_pod_on_a_silent_node_is_looked_at_again() {
-    let mut lost = consumer("r", "a", "x");
-    lost.standing = Standing::LiveUntil(at(60));
-    let lost = [lost];
+    let mut lost = [consumer("r", "a", "x")];
     let observed = made_for(&lost);
+    lost[0].standing = Standing::LiveUntil(at(60));
     assert_eq!(act(&lost, &observed), [Action::Revisit(at(60))]);
     assert_eq!(reconcile(&claims(&lost), &observed, Knowledge::Watched, at(60)).len(), 2);
+}
+
+#[test]
+fn no_servers_are_made_for_pods_that_are_being_deleted() {
+    let leaving = |consumer| Consumer { standing: Standing::LiveUntil(at(60)), ..consumer };
+    let made = made_for(&[sharer("a"), sharer("b")]);
+    let all_leave = [leaving(sharer("a")), leaving(sharer("b"))];
+    assert_eq!(act(&all_leave, &Observed::default()), [Action::Revisit(at(60))]);
+    // They keep those that they have, and the names of those.
+    assert_eq!(act(&all_leave, &made), [Action::Revisit(at(60))]);
+    let nameless = Observed { service: None, ..made };
+    assert!(matches!(act(&all_leave, &nameless).as_slice(), [Action::Create { .. }, Action::Revisit(_)]));
+    let one_stays = [leaving(sharer("a")), sharer("b")];
+    assert!(matches!(act(&one_stays, &Observed::default()).as_slice(), [Action::Create { .. }, _]));
+}
+
+#[test]
+fn the_controller_of_a_pod_that_is_being_deleted_is_not_put_on_again() {
+    let mut observed = made_for(&[sharer("a"), sharer("b")]);
+    observed.stateful_set.as_mut().unwrap().owners.retain(|owner| owner.uid == "b");
+    let leaving = Consumer { standing: Standing::LiveUntil(at(60)), ..sharer("a") };
+    assert_eq!(act(&[leaving, sharer("b")], &observed), [Action::Revisit(at(60))]);
+}
+
+#[test]
+fn who_is_being_deleted_does_not_keep_a_name_from_others() {
+    let annotations = json!({"image": "y", "scope": "execution"});
+    let labels = json!({"labels": {"execution-id": "e"}});
+    let (mut leaving, other) = (sharer("a"), admitted("b", "b", &annotations, &labels));
+    leaving.standing = Standing::LiveUntil(at(60));
+    let both = [leaving, other];
+    let actions = act(&both, &Observed::default());
+    let Some(Action::Create { creation, .. }) = actions.first() else { panic!("{actions:?}") };
+    assert_eq!(creation.record.instance, crate::record::Instance::of_creator("b"));
+    // Nor by the half that was made for it.
+    let half = Observed { stateful_set: None, ..just_made_for(&[sharer("a")]) };
+    assert!(matches!(act(&both, &half).as_slice(), [Action::Delete { kind: Kind::Service, .. }, ..]));
 }
 
 #[test]
