@@ -74,7 +74,8 @@ impl Consumer {
             |pointer, what| pod::text(pod, pointer).map(str::to_owned).ok_or(InvalidConsumer::Missing(what));
         let plan = pod::annotation(pod, annotation::PLAN).ok_or(InvalidConsumer::Missing("plan"))?;
         let created_at = pod::timestamp(pod, "/metadata/creationTimestamp");
-        let (plan, standing) = (Plan::read(plan)?, Standing::of(pod));
+        let plan = Plan::read(plan)?;
+        let standing = Standing::of(pod, plan.on_failure());
         let pod_ref = PodRef {
             namespace: text("/metadata/namespace", "namespace")?,
             name: text("/metadata/name", "name")?,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Lifetime;
+use crate::ask::{Lifetime, OnFailure};
 use crate::duration::Span;
 use crate::key::{Key, PodId, Scope, ServiceObject};
 use crate::name::ServiceName;
@@ -92,6 +92,12 @@ impl Plan {
             return Err(InvalidPlan::Version(version));
         }
         Ok(serde_json::from_str(text)?)
+    }
+
+    /// What becomes of its services when the pod fails: the longest of them.
+    #[must_use]
+    pub fn on_failure(&self) -> OnFailure {
+        self.services.iter().map(|service| service.lifetime.on_failure).max().unwrap_or_default()
     }
 
     /// The plan as its annotation has it: the same text for the same plan.

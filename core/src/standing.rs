@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::ask::OnFailure;
 use crate::pod;
 use crate::release::Released;
 
@@ -34,8 +35,9 @@ impl Standing {
     /// A pod's standing by its own status (design §3).
     ///
     /// A `deletionTimestamp` alone is not the end: the task may be writing its checkpoint, for all of its grace.
+    /// `on_failure` is the longest that any of its services stays when it fails.
     #[must_use]
-    pub fn of(pod: &Value) -> Self {
+    pub fn of(pod: &Value, on_failure: OnFailure) -> Self {
         match pod::text(pod, "/status/phase") {
             Some("Succeeded") => return Self::Ended(Ending::Completed),
             Some("Failed") => return Self::Ended(Ending::Failed),
@@ -44,7 +46,7 @@ impl Standing {
         if let Some(ending) = containers_ended(pod) {
             return Self::Ended(ending);
         }
-        if is_released(pod) {
+        if is_released(pod, on_failure) {
             return Self::Ended(Ending::Released);
         }
         // The API server's deletionTimestamp is when the grace ends.
@@ -84,11 +86,14 @@ impl Standing {
 /// Whether somebody who may has said that the pod needs its services no more.
 ///
 /// Its own word counts only where nothing restarts: otherwise the same pod may run again after its sidecar was told to
-/// stop. That the leader of its job has ended counts always.
-fn is_released(pod: &Value) -> bool {
+/// stop; nor where its service stays when it has failed: that is what only its status says, moments later. That the
+/// leader of its job has ended counts always.
+fn is_released(pod: &Value, on_failure: OnFailure) -> bool {
     match pod::text(pod, "/metadata/uid").zip(Released::read(pod)) {
         Some((uid, Released::ByItself(released))) => {
-            uid == released && pod::text(pod, "/spec/restartPolicy") == Some("Never")
+            uid == released
+                && pod::text(pod, "/spec/restartPolicy") == Some("Never")
+                && on_failure == OnFailure::Delete
         }
         Some((uid, Released::ByItsLeader(released))) => uid == released,
         None => false,
@@ -158,6 +163,10 @@ mod tests {
         })
     }
 
+    fn of(pod: &Value) -> Standing {
+        Standing::of(pod, OnFailure::Delete)
+    }
+
     fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         pod.pointer_mut(parent).unwrap()[key] = value;
@@ -171,8 +180,7 @@ mod tests {
 
     #[test]
     fn a_phase_that_is_final_ends_it() {
-        let ended =
-            |phase: &str| Standing::of(&with(pod("Always", &["a"], &[]), "/status/phase", json!(phase)));
+        let ended = |phase: &str| of(&with(pod("Always", &["a"], &[]), "/status/phase", json!(phase)));
         assert_eq!(ended("Succeeded"), Standing::Ended(Ending::Completed));
         assert_eq!(ended("Failed"), Standing::Ended(Ending::Failed));
         assert_eq!(ended("Unknown"), Standing::Live);
@@ -180,50 +188,59 @@ mod tests {
 
     #[test]
     fn with_never_the_end_of_all_containers_ends_it() {
-        assert_eq!(Standing::of(&pod("Never", &["a", "b"], &[("a", 0)])), Standing::Live);
-        let of = |b| Standing::of(&pod("Never", &["a", "b"], &[("a", 0), ("b", b)]));
+        assert_eq!(of(&pod("Never", &["a", "b"], &[("a", 0)])), Standing::Live);
+        let of = |b| of(&pod("Never", &["a", "b"], &[("a", 0), ("b", b)]));
         assert_eq!(of(0), Standing::Ended(Ending::Completed));
         assert_eq!(of(137), Standing::Ended(Ending::Failed));
     }
 
     #[test]
     fn with_never_the_end_of_flytes_primary_ends_it() {
-        let primary =
-            |exits| Standing::of(&annotated(pod("Never", &["primary", "b"], exits), PRIMARY, "primary"));
+        let primary = |exits| of(&annotated(pod("Never", &["primary", "b"], exits), PRIMARY, "primary"));
         assert_eq!(primary(&[("b", 0)]), Standing::Live);
         assert_eq!(primary(&[("primary", 1)]), Standing::Ended(Ending::Failed));
         let unknown = annotated(pod("Never", &["a"], &[]), PRIMARY, "nobody");
-        assert_eq!(Standing::of(&unknown), Standing::Live);
+        assert_eq!(of(&unknown), Standing::Live);
     }
 
     #[test]
     fn with_on_failure_only_success_ends_it() {
-        assert_eq!(Standing::of(&pod("OnFailure", &["a"], &[("a", 1)])), Standing::Live);
-        assert_eq!(Standing::of(&pod("OnFailure", &["a"], &[("a", 0)])), Standing::Ended(Ending::Completed));
-        assert_eq!(Standing::of(&pod("Always", &["a"], &[("a", 0)])), Standing::Live);
+        assert_eq!(of(&pod("OnFailure", &["a"], &[("a", 1)])), Standing::Live);
+        assert_eq!(of(&pod("OnFailure", &["a"], &[("a", 0)])), Standing::Ended(Ending::Completed));
+        assert_eq!(of(&pod("Always", &["a"], &[("a", 0)])), Standing::Live);
     }
 
     #[test]
     fn a_containers_own_restart_rules_leave_only_the_phase() {
         let mut restarting = pod("Never", &["a"], &[("a", 1)]);
         restarting["spec"]["containers"][0]["restartPolicy"] = json!("OnFailure");
-        assert_eq!(Standing::of(&restarting), Standing::Live);
+        assert_eq!(of(&restarting), Standing::Live);
     }
 
     #[test]
     fn a_release_counts_only_for_this_pod_and_where_nothing_restarts() {
-        let released =
-            |policy, uid| Standing::of(&annotated(pod(policy, &["a"], &[]), annotation::RELEASED, uid));
+        let released = |policy, uid| of(&annotated(pod(policy, &["a"], &[]), annotation::RELEASED, uid));
         assert_eq!(released("Never", "u"), Standing::Ended(Ending::Released));
         assert_eq!(released("Never", "another"), Standing::Live);
         assert_eq!(released("OnFailure", "u"), Standing::Live);
     }
 
     #[test]
+    fn where_a_failure_is_to_be_looked_at_only_the_status_ends_it() {
+        let retained = |mark: Released<'_>, exits| {
+            let pod = annotated(pod("Never", &["a"], exits), annotation::RELEASED, &mark.to_text());
+            Standing::of(&pod, OnFailure::Retain("1h".parse().unwrap()))
+        };
+        assert_eq!(retained(Released::ByItself("u"), &[]), Standing::Live);
+        assert_eq!(retained(Released::ByItself("u"), &[("a", 1)]), Standing::Ended(Ending::Failed));
+        assert_eq!(retained(Released::ByItsLeader("u"), &[]), Standing::Ended(Ending::Released));
+    }
+
+    #[test]
     fn a_pod_being_deleted_works_on_until_its_node_is_lost() {
         let deleted =
             with(pod("Never", &["a"], &[]), "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
-        let standing = Standing::of(&deleted);
+        let standing = of(&deleted);
         let lost_at: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
         assert_eq!(standing, Standing::LiveUntil(lost_at));
         assert!(standing.is_live("2026-01-01T00:00:59Z".parse().unwrap()));
@@ -232,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_pod_without_statuses_has_not_ended() {
-        assert_eq!(Standing::of(&json!({})), Standing::Live);
-        assert_eq!(Standing::of(&pod("Never", &[], &[])), Standing::Live);
+        assert_eq!(of(&json!({})), Standing::Live);
+        assert_eq!(of(&pod("Never", &[], &[])), Standing::Live);
     }
 }
