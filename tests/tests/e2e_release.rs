@@ -7,8 +7,8 @@ use dataservice_tests::flyte;
 use dataservice_tests::lifecycle::Lifecycle;
 use dataservice_tests::sandbox::{Sandbox, name, object, sandbox};
 use dataservice_tests::token::{self, Bound};
-use kube::api::DeleteParams;
-use serde_json::Value;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
 
 /// A running consumer that is not done.
 async fn running(sandbox: &Sandbox, fixture: &str) -> Result<Value> {
@@ -86,8 +86,31 @@ async fn a_token_of_a_pod_without_a_service_releases_nothing() {
         let answer = api.release(Some(&token)).await?;
         assert_eq!(
             (answer.status, answer.message.as_str()),
-            (403, "the pod is gone, or it has no data service")
+            (403, "the pod is gone, it has no data service, or its containers may run again")
         );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_that_may_run_again_does_not_write_over_what_its_leaders_end_has_written() {
+    sandbox(|sandbox| async move {
+        let mut pod = sandbox.pod("plain", "sleep 600").await?;
+        pod["spec"]["restartPolicy"] = json!("Always");
+        flyte::annotate(&mut pod, &[("replicas", "1")]);
+        let pod = sandbox.create_pod(&pod).await?;
+        sandbox.until_phase(&name(&pod)?, "Running").await?;
+        let mark = format!("{}/leader", bound(&pod).uid);
+        let marked = json!({"metadata": {"annotations": {"dataservice.flyte.org/released": mark}}});
+        let params = PatchParams::default();
+        sandbox.pods().patch(&name(&pod)?, &params, &Patch::Merge(&marked)).await?;
+        sandbox.until_gone(&object(&pod)?).await?;
+        let token = token::of(&sandbox, Some(&bound(&pod)), "dataservice.flyte.org").await?;
+        assert_eq!(Lifecycle::of(&sandbox.client).await?.release(Some(&token)).await?.status, 403);
+        let there = sandbox.pods().get(&name(&pod)?).await?;
+        let annotations = there.metadata.annotations.unwrap_or_default();
+        assert_eq!(annotations.get("dataservice.flyte.org/released"), Some(&mark));
         Ok(())
     })
     .await;

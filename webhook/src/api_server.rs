@@ -55,16 +55,18 @@ impl ApiServer {
         }
     }
 
-    /// Marks `pod` as released, if it is that very pod and a consumer.
+    /// Marks `pod` as released, if it is that very pod, a consumer, and one whose containers never run again.
     ///
-    /// Both are the patch's own conditions, checked by the API server against the living object: no read before
-    /// the write, nothing that could have changed in between, no index that could lag behind.
+    /// These are the patch's own conditions, checked by the API server against the living object: no read before
+    /// the write, nothing that could have changed in between, no index that could lag behind. The word of a pod that
+    /// may run again would count for nothing, and take the place of the controller's, which does.
     pub(crate) async fn mark_released(&self, pod: &PodRef) -> Result<(), Refusal> {
         let label = format!("/metadata/labels/{}", CONSUMER.replace('/', "~1"));
         let annotation = format!("/metadata/annotations/{}", RELEASED.replace('/', "~1"));
         let operations = json!([
             {"op": "test", "path": "/metadata/uid", "value": pod.uid},
             {"op": "test", "path": label, "value": "true"},
+            {"op": "test", "path": "/spec/restartPolicy", "value": "Never"},
             {"op": "add", "path": annotation, "value": pod.uid},
         ]);
         let path =

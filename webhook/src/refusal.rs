@@ -22,7 +22,7 @@ pub(crate) enum Refusal {
     InvalidToken,
     #[error("the request has no bearer token")]
     NoToken,
-    #[error("the pod is gone, or it has no data service")]
+    #[error("the pod is gone, it has no data service, or its containers may run again")]
     NotThisPod,
     #[error("the token is not that of a pod")]
     NotOfAPod,

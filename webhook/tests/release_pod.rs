@@ -46,7 +46,7 @@ async fn review_answered(status: Value) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_pod_is_marked_as_released_if_it_is_that_pod_and_a_consumer() {
+async fn a_pod_is_marked_as_released_if_it_is_that_pod_a_consumer_and_does_not_run_again() {
     let (server, mut api_server) = installed(LifecycleLimits::default()).await;
     let scenario = async {
         review(&mut api_server, accepted()).await;
@@ -54,6 +54,7 @@ async fn a_pod_is_marked_as_released_if_it_is_that_pod_and_a_consumer() {
         let expected = json!([
             {"op": "test", "path": "/metadata/uid", "value": "u-1"},
             {"op": "test", "path": "/metadata/labels/dataservice.flyte.org~1consumer", "value": "true"},
+            {"op": "test", "path": "/spec/restartPolicy", "value": "Never"},
             {"op": "add", "path": "/metadata/annotations/dataservice.flyte.org~1released", "value": "u-1"},
         ]);
         assert_eq!(patch, expected);
@@ -100,9 +101,10 @@ async fn a_pod_that_is_gone_is_410() {
 }
 
 #[tokio::test]
-async fn another_pod_of_that_name_or_no_consumer_is_403() {
+async fn another_pod_of_that_name_no_consumer_or_one_that_may_run_again_is_403() {
     let message = "testing value /metadata/uid failed: test failed";
-    let expected = (403, "the pod is gone, or it has no data service".to_owned());
+    let expected =
+        (403, "the pod is gone, it has no data service, or its containers may run again".to_owned());
     assert_eq!(patch_answered(422, message).await, expected);
 }
 
