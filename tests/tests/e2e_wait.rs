@@ -89,7 +89,8 @@ async fn a_server_that_crashes_is_told_with_its_last_words() {
 #[tokio::test]
 async fn a_server_that_no_node_takes_is_told_with_the_schedulers_reason() {
     sandbox(|sandbox| async move {
-        let told = gives_up(&sandbox, &[("requests", "cpu=1000"), ("wait", "6s")]).await?;
+        let told =
+            gives_up(&sandbox, &[("requests", "cpu=1000"), ("limits", "cpu=1000"), ("wait", "6s")]).await?;
         assert_told(
             &told,
             &[
@@ -109,7 +110,8 @@ async fn a_quota_that_is_full_ends_the_wait_before_the_deadline() {
         let quotas: Api<ResourceQuota> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
         let quota = json!({"metadata": {"name": "small"}, "spec": {"hard": {"requests.memory": "1Gi"}}});
         quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
-        let told = gives_up(&sandbox, &[("requests", "cpu=10m,mem=2Gi"), ("wait", "1h")]).await?;
+        let told =
+            gives_up(&sandbox, &[("requests", "mem=2Gi"), ("limits", "mem=2Gi"), ("wait", "1h")]).await?;
         assert_told(
             &told,
             &["dataservice 0/1 ready", "is forbidden: exceeded quota: small", "requests.memory=2Gi"],
@@ -125,7 +127,7 @@ async fn a_limit_range_that_is_exceeded_ends_the_wait_at_once() {
         let limits: Api<LimitRange> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
         let range = json!({"metadata": {"name": "small"}, "spec": {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]}});
         limits.create(&PostParams::default(), &serde_json::from_value(range)?).await?;
-        let told = gives_up(&sandbox, &[("requests", "cpu=10m,mem=2Gi"), ("wait", "1h")]).await?;
+        let told = gives_up(&sandbox, &[("requests", "mem=2Gi"), ("limits", "mem=2Gi"), ("wait", "1h")]).await?;
         assert_told(&told, &["is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi"]);
         Ok(())
     })
