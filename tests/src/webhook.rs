@@ -31,14 +31,14 @@ impl Webhook {
             let name = pod.metadata.name.context("a pod without a name")?;
             self.pods().delete(&name, &DeleteParams::default().grace_period(0)).await?;
         }
-        self.until(1).await
+        self.until_reached(1).await
     }
 
     /// Runs as many of it.
     pub async fn scale(&self, replicas: usize) -> Result<()> {
         let scale = json!({"spec": {"replicas": replicas}});
         self.deployments().patch_scale(NAME, &PatchParams::default(), &Patch::Merge(&scale)).await?;
-        self.until(replicas).await
+        self.until_reached(replicas).await
     }
 
     /// Runs it with these settings (YAML), does `work`, and puts back what was.
@@ -98,11 +98,11 @@ impl Webhook {
             Ok((is_current && ready == (Some(1), Some(1), Some(1))).then_some(()))
         })
         .await?;
-        self.until(1).await
+        self.until_reached(1).await
     }
 
-    /// Waits until as many are ready, and no other is left.
-    async fn until(&self, replicas: usize) -> Result<()> {
+    /// Waits until as many are ready, no other is left, and the API server reaches them.
+    pub async fn until_reached(&self, replicas: usize) -> Result<()> {
         wait::until(&format!("{replicas} webhooks"), || async {
             let pods = self.pods().list(&Self::labels()).await?.items;
             let is_ready = |pod: &Pod| {
@@ -112,11 +112,11 @@ impl Webhook {
             Ok((pods.len() == replicas && pods.iter().all(is_ready)).then_some(()))
         })
         .await?;
-        if replicas == 0 { Ok(()) } else { self.until_reached().await }
+        if replicas == 0 { Ok(()) } else { self.probe().await }
     }
 
     /// Waits until the API server reaches it: the node's proxy follows a pod that is ready a moment later.
-    async fn until_reached(&self) -> Result<()> {
+    async fn probe(&self) -> Result<()> {
         let probe = json!({
             "metadata": {"generateName": "probe-", "annotations": {"dataservice.flyte.org/inject": "false"}},
             "spec": {"containers": [{"name": "a", "image": "unused"}]},

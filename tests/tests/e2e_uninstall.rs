@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use dataservice_tests::flyte;
 use dataservice_tests::sandbox::{name, object, sandbox};
+use dataservice_tests::webhook::Webhook;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
 
 /// Runs `kubectl`, as the README tells an administrator to.
@@ -47,14 +48,7 @@ async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namesp
             .filter_map(|set| set.metadata.name)
             .collect();
         kubectl(&["apply", "-f", manifest])?;
-        kubectl(&[
-            "-n",
-            "flyte-dataservice",
-            "rollout",
-            "status",
-            "deployment/flyte-dataservice-webhook",
-            "--timeout=120s",
-        ])?;
+        Webhook::of(&sandbox.client).until_reached(1).await?;
         gone?;
         assert_eq!(left, ["cache"]);
         Ok(())
