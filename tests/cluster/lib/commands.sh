@@ -116,6 +116,33 @@ cluster_status() {
   kubectl --request-timeout=5s get nodes
 }
 
+# The record stays: `status` tells that it has ended, and `start` knows what it was.
+cluster_kill() {
+  local pid
+  need_process "$@"
+  pid=$(recorded_pid "$1")
+  end "$pid"
+}
+
+cluster_start() {
+  need_process "$@"
+  lock "$run.lock" "it starts or stops the cluster $netns"
+  ! is_running "$1" || fail "$1 runs already"
+  start_again "$1"
+}
+
+cluster_pause() { signal_process STOP "$@"; }
+
+cluster_resume() { signal_process CONT "$@"; }
+
+signal_process() {
+  local signal=$1 pid
+  shift
+  need_process "$@"
+  pid=$(recorded_pid "$1")
+  kill "-$signal" "$pid"
+}
+
 options() {
   [[ $# == 0 || ($# == 1 && $1 == --no-node) ]] || fail "unknown option: $* (there is only --no-node)"
 }
@@ -126,6 +153,15 @@ need_root() {
 
 need_cluster() {
   [[ $(recorded_state) == "$state" && -e /run/netns/$netns ]] || fail "no cluster is up here: cluster up ($state, $netns)"
+}
+
+# need_process NAME: one of the cluster's own.
+need_process() {
+  ! uses_current_cluster || fail "CLUSTER=current: its processes are not ours to touch"
+  need_root
+  need_cluster
+  [[ $# == 1 && -n $1 && $1 != */* && -e $run/processes/$1 ]] ||
+    fail "which process? one of: $(cd "$run/processes" && echo *)"
 }
 
 need_node() {

@@ -6,7 +6,7 @@
 recorded_state() { readlink "$short" || true; }
 
 claim() {
-  mkdir -p "$run/processes" "$state/log"
+  mkdir -p "$run/processes" "$run/commands" "$state/log"
   touch "$state/$state_mark"
   ln -sfn "$state" "$short"
 }

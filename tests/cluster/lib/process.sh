@@ -7,10 +7,18 @@ log_of() { echo "$state/log/$1.log"; }
 start() {
   local name=$1
   shift
+  printf '%s\0' "$@" >"$run/commands/$name"
   # In a session of its own, so that Ctrl-C in the terminal does not reach it.
   # `ip netns exec` would remount /sys and hide the cgroups from the kubelet; nsenter does not.
   unlocked_start "$(log_of "$name")" nsenter --net="/run/netns/$netns" setsid "$@"
   echo "$! $(birth "$!")" >"$run/processes/$name"
+}
+
+# start_again NAME: by the command line that it was started with.
+start_again() {
+  local name=$1 command
+  mapfile -d '' -t command <"$run/commands/$name"
+  start "$name" "${command[@]}"
 }
 
 # A simple command in the background, so that `$!` is the process itself and not a shell around it.
@@ -18,9 +26,9 @@ unlocked_start() {
   local log=$1
   shift
   if [[ -n ${locked:-} ]]; then
-    "$@" >"$log" 2>&1 </dev/null {locked}>&- &
+    "$@" >>"$log" 2>&1 </dev/null {locked}>&- &
   else
-    "$@" >"$log" 2>&1 </dev/null &
+    "$@" >>"$log" 2>&1 </dev/null &
   fi
 }
 
@@ -36,6 +44,14 @@ is_running() {
   local pid born
   read -r pid born 2>/dev/null <"$run/processes/$1" || return 1
   [[ -n $born && $(birth "$pid") == "$born" ]]
+}
+
+# recorded_pid NAME: of that process, if it is still the one that was recorded.
+recorded_pid() {
+  local name=$1 pid _
+  is_running "$name" || fail "$name does not run"
+  read -r pid _ <"$run/processes/$name"
+  echo "$pid"
 }
 
 # Ended outright: its state is about to be deleted, and what a kubelet or containerd leaves behind is cleared in the same
