@@ -132,7 +132,10 @@ fn push(container: &mut Value, key: &str, item: Value) {
 
 const LISTS: &str = "dataservice-lists";
 const TOKEN: &str = "dataservice-token";
-const TOKEN_PATH: &str = "/var/run/secrets/dataservice.flyte.org";
+/// Where Kubernetes would mount the pod's API token: with a mount there, its `ServiceAccount` plugin adds none (so that
+/// ours can ask nothing of the API server), and so the API server does not ask for the pod's admission a second time.
+/// (kubernetes/plugin/pkg/admission/serviceaccount/admission.go, `mountServiceAccountToken`.)
+const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const TOKEN_FILE: &str = "token";
 /// An hour: the kubelet renews it at four fifths of that.
 const TOKEN_SECONDS: u32 = 3_600;

@@ -5,7 +5,7 @@
 use dataservice_tests::flyte::{self, TASK};
 use dataservice_tests::sandbox::{name, object, sandbox};
 use kube::api::ListParams;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn refused_annotations_show_the_whole_message() {
@@ -39,6 +39,23 @@ async fn a_dry_run_leaves_nothing() {
         sandbox.until_made(&object(&real)?).await?;
         assert!(sandbox.stateful_sets().get_opt(&dry).await?.is_none());
         assert_eq!(sandbox.pods().list(&ListParams::default().labels("execution-id")).await?.items.len(), 1);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn our_containers_get_no_api_token() {
+    sandbox(|sandbox| async move {
+        let pod = sandbox.create_pod(&sandbox.pod("plain", TASK).await?).await?;
+        let mounts = |container: &Value| {
+            let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+            mounts.map(|mount| mount["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for ours in pod["spec"]["initContainers"].as_array().unwrap() {
+            assert_eq!(mounts(ours), ["dataservice-token"], "{ours}");
+        }
+        assert!(mounts(&pod["spec"]["containers"][0])[0].starts_with("kube-api-access-"), "{pod}");
         Ok(())
     })
     .await;
