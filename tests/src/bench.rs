@@ -1,5 +1,6 @@
 //! Where figures are taken: a cluster, a namespace, and the run of tasks that several figures share.
 
+mod crowd;
 mod reading;
 mod run;
 mod task;
@@ -7,9 +8,10 @@ mod task;
 use anyhow::Result;
 use tokio::sync::OnceCell;
 
+pub use self::crowd::{Crowd, Pace, Paused, apart};
 pub use self::reading::Reading;
 pub use self::run::Run;
-pub use self::task::{Task, pod, remove};
+pub use self::task::{END, Task, end, pod, remove};
 use crate::sandbox::Sandbox;
 
 /// Where figures are taken.

@@ -1,6 +1,8 @@
 //! The cluster under test.
 
-use anyhow::{Context, Result};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
@@ -10,6 +12,8 @@ use serde_json::Value;
 
 /// The namespace that the webhook is installed in.
 pub const SYSTEM: &str = "flyte-dataservice";
+/// What starts, stops and speaks to a cluster of this machine.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster");
 
 /// An answer of the API server to a request that creates something.
 #[derive(Debug)]
@@ -20,6 +24,14 @@ pub struct Answer {
     pub body: Value,
     /// What `kubectl` prints as `Warning: …`.
     pub warnings: Vec<String>,
+}
+
+/// Runs `tests/cluster/cluster`: `kubectl …`, `pause NAME`.
+pub fn command(args: &[&str]) -> Result<()> {
+    let status =
+        Command::new(SCRIPT).args(args).status().with_context(|| format!("failed to run {SCRIPT}"))?;
+    ensure!(status.success(), "{SCRIPT} {} failed", args.join(" "));
+    Ok(())
 }
 
 /// A client of the cluster that `KUBECONFIG` names, as its administrator.

@@ -1,7 +1,11 @@
 //! What can be measured: each figure is a function with a name.
 
 mod admission;
+mod calls;
 mod creation;
+mod delay;
+mod memory;
+mod rate;
 mod release;
 mod sidecar;
 mod webhook;
@@ -39,6 +43,8 @@ pub struct Row {
 pub enum Unit {
     /// Bytes.
     Bytes,
+    /// How many.
+    Count,
     /// Seconds.
     Seconds,
 }
@@ -83,8 +89,17 @@ impl Value {
 
 /// All figures, in the order in which they are taken: the run that most of them share comes first, so that what it
 /// finds of the webhook's memory is not of another figure's making.
-pub const ALL: &[Figure] =
-    &[creation::FIGURE, release::FIGURE, admission::FIGURE, webhook::FIGURE, sidecar::FIGURE];
+pub const ALL: &[Figure] = &[
+    creation::FIGURE,
+    release::FIGURE,
+    admission::FIGURE,
+    calls::FIGURE,
+    webhook::FIGURE,
+    sidecar::FIGURE,
+    delay::FIGURE,
+    rate::FIGURE,
+    memory::FIGURE,
+];
 
 const NOTHING: Value = Value::Skipped("nothing was there to measure");
 /// What needs the node's clock or its processes.

@@ -35,9 +35,12 @@ impl Report {
             "{:.0}, Kubernetes {}, Linux {}, {} CPUs, load {:.1} before and {:.1} after\n",
             self.began, self.kubernetes, before.kernel, before.cpus, before.load, after.load
         );
-        line(&mut table, ["", "median", "worst", "of"]);
+        line(&mut table, ["", "median", "p99", "worst", "of"]);
         for row in self.rows() {
-            line(&mut table, [&row.what, &row.middle(), &row.worst(), &row.of()].map(String::as_str));
+            line(
+                &mut table,
+                [&row.what, &row.middle(), &row.p99(), &row.worst(), &row.of()].map(String::as_str),
+            );
         }
         for row in self.rows() {
             let _ = write!(table, "\n{}:\n{}", row.what, wrapped(row.how));
@@ -80,6 +83,13 @@ impl Row {
         }
     }
 
+    fn p99(&self) -> String {
+        match &self.value {
+            Value::Spread(spread) => self.unit.of(spread.p99),
+            _ => String::new(),
+        }
+    }
+
     fn worst(&self) -> String {
         match &self.value {
             Value::Spread(spread) => self.unit.of(spread.worst),
@@ -103,6 +113,7 @@ impl Row {
             Value::Skipped(why) => json["skipped"] = json!(why),
             Value::Spread(spread) => {
                 json["median"] = json!(spread.median);
+                json["p99"] = json!(spread.p99);
                 json["worst"] = json!(spread.worst);
                 json["of"] = json!(spread.of);
             }
@@ -117,6 +128,7 @@ impl Unit {
     fn name(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",
+            Self::Count => "count",
             Self::Seconds => "seconds",
         }
     }
@@ -124,7 +136,9 @@ impl Unit {
     /// A value, with as many digits as mean something.
     fn of(self, value: f64) -> String {
         match self {
+            Self::Bytes if value.abs() < 1e5 => format!("{:.2} kB", value / 1e3),
             Self::Bytes => format!("{:.2} MB", value / 1e6),
+            Self::Count => format!("{value:.1}").trim_end_matches(".0").to_owned(),
             Self::Seconds if value.is_infinite() => "∞".to_owned(),
             Self::Seconds if value.abs() >= 1.0 => format!("{value:.2} s"),
             Self::Seconds => format!("{:.1} ms", value * 1e3),
@@ -133,8 +147,8 @@ impl Unit {
 }
 
 /// Adds one line of the table.
-fn line(table: &mut String, [what, middle, worst, of]: [&str; 4]) {
-    let text = format!("{what:<46}{middle:>12}{worst:>12}{of:>6}");
+fn line(table: &mut String, [what, middle, p99, worst, of]: [&str; 5]) {
+    let text = format!("{what:<58}{middle:>12}{p99:>12}{worst:>12}{of:>6}");
     table.push_str(text.trim_end());
     table.push('\n');
 }
@@ -181,14 +195,14 @@ mod tests {
 
     #[test]
     fn the_table_says_what_and_how() {
-        let spread = Spread { median: 0.0184, worst: 1.5, of: 50 };
+        let spread = Spread { median: 0.0184, p99: 0.25, worst: 1.5, of: 50 };
         let table = report(vec![row(Unit::Seconds, Value::Spread(spread))]).table();
         let expected = "\
 make figures
 2026-11-25T03:22:28Z, Kubernetes v1.36.3, Linux 6.18, 2 CPUs, load 1.2 before and 1.2 after
 
-                                                    median       worst    of
-a thing                                            18.4 ms      1.50 s    50
+                                                                median         p99       worst    of
+a thing                                                        18.4 ms    250.0 ms      1.50 s    50
 
 a thing:
   from here to there
@@ -207,6 +221,13 @@ a thing:
         for (bound, told) in [(0.005, "≤ 5.0 ms"), (2.5, "≤ 2.50 s"), (f64::INFINITY, "≤ ∞")] {
             assert_eq!(row(Unit::Seconds, Value::AtMost(bound)).middle(), told);
         }
+    }
+
+    #[test]
+    fn a_value_has_as_many_digits_as_mean_something() {
+        let told = [(Unit::Bytes, 2048.0), (Unit::Bytes, 1.2e7), (Unit::Count, 0.0), (Unit::Count, 11.25)];
+        let told = told.map(|(unit, value)| unit.of(value));
+        assert_eq!(told, ["2.05 kB", "12.00 MB", "0", "11.2"]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Many measurements of one thing, told in two numbers.
+//! Many measurements of one thing, told in three numbers.
 
-/// The middle and the worst of many measurements.
+/// The middle, nearly the worst, and the worst of many measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The middle one; of an even number, halfway between the two in the middle.
     pub median: f64,
+    /// The lowest that 99 of 100 are at most: of fewer than a hundred, the worst.
+    pub p99: f64,
     /// The highest.
     pub worst: f64,
     /// How many there were.
@@ -21,7 +23,9 @@ impl Spread {
         let of = values.len();
         let worst = *values.last()?;
         let (below, above) = (values.get((of - 1) / 2)?, values.get(of / 2)?);
-        Some(Self { median: below.midpoint(*above), worst, of })
+        // Whole numbers: the nearest rank, one too high of the index.
+        let p99 = *values.get((of * 99).div_ceil(100) - 1)?;
+        Some(Self { median: below.midpoint(*above), p99, worst, of })
     }
 }
 
@@ -48,6 +52,13 @@ mod tests {
     #[test]
     fn a_negative_one_is_not_the_worst() {
         assert_eq!(of(&[-3.0, -1.0]), (-2.0, -1.0, 2));
+    }
+
+    #[test]
+    fn p99_leaves_out_one_of_a_hundred() {
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(Spread::of(hundred).map(|spread| spread.p99), Some(99.0));
+        assert_eq!(Spread::of(vec![1.0, 3.0, 2.0]).map(|spread| spread.p99), Some(3.0));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Seeing objects come and go at the moment when the API server tells.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 
 use anyhow::{Context, Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -39,7 +41,23 @@ impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
         wait::within(&format!("{name} to be deleted"), self.until(is_it)).await
     }
 
-    async fn until(&mut self, is_it: impl Fn(&WatchEvent<K>) -> bool) -> Result<Timestamp> {
+    /// Waits until objects of `count` different names have been added, and hands back when each was seen here: more
+    /// than once, if it was deleted and made again.
+    pub async fn until_all_added(&mut self, count: usize) -> Result<HashMap<String, Vec<Timestamp>>> {
+        let mut added: HashMap<_, Vec<_>> = HashMap::new();
+        while added.len() < count {
+            let mut name = None;
+            let seen = self.until(|event| {
+                name = if let WatchEvent::Added(it) = event { Some(it.name_any()) } else { None };
+                name.is_some()
+            });
+            let seen = seen.await.with_context(|| format!("{} of {count} were added", added.len()))?;
+            added.entry(name.unwrap_or_default()).or_default().push(seen);
+        }
+        Ok(added)
+    }
+
+    async fn until(&mut self, mut is_it: impl FnMut(&WatchEvent<K>) -> bool) -> Result<Timestamp> {
         while let Some(event) = self.events.try_next().await? {
             let seen = Timestamp::now();
             if let WatchEvent::Error(status) = &event {
@@ -50,5 +68,15 @@ impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
             }
         }
         bail!("the watch ended")
+    }
+}
+
+impl Watch<Pod> {
+    /// Waits until the pod of this name has this phase, and hands back when that was seen here.
+    pub async fn until_phase(&mut self, name: &str, phase: &str) -> Result<Timestamp> {
+        let has_it =
+            |pod: &Pod| pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some(phase));
+        let is_it = |event: &WatchEvent<Pod>| matches!(event, WatchEvent::Modified(it) if it.name_any() == name && has_it(it));
+        wait::within(&format!("{name} to be {phase}"), self.until(is_it)).await
     }
 }

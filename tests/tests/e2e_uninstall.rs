@@ -2,21 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::process::Command;
-
-use anyhow::{Result, ensure};
-use dataservice_tests::flyte;
 use dataservice_tests::sandbox::{name, object, sandbox};
 use dataservice_tests::webhook::Webhook;
+use dataservice_tests::{cluster, flyte};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
-
-/// Runs `kubectl`, as the README tells an administrator to.
-fn kubectl(args: &[&str]) -> Result<()> {
-    let cluster = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster");
-    let status = Command::new(cluster).arg("kubectl").args(args).status()?;
-    ensure!(status.success(), "kubectl {args:?} failed");
-    Ok(())
-}
 
 #[tokio::test]
 async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namespace_shares() {
@@ -30,7 +19,7 @@ async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namesp
         for pod in [&own, &shared] {
             sandbox.until_phase(&name(pod)?, "Running").await?;
         }
-        kubectl(&["delete", "--wait=true", "-f", manifest])?;
+        cluster::command(&["kubectl", "delete", "--wait=true", "-f", manifest])?;
         // The execution ends.
         let kind = GroupVersionKind::gvk("flyte.lyft.com", "v1alpha1", "FlyteWorkflow");
         let resource = ApiResource::from_gvk_with_plural(&kind, "flyteworkflows");
@@ -47,7 +36,7 @@ async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namesp
             .into_iter()
             .filter_map(|set| set.metadata.name)
             .collect();
-        kubectl(&["apply", "-f", manifest])?;
+        cluster::command(&["kubectl", "apply", "-f", manifest])?;
         Webhook::of(&sandbox.client).until_reached(1).await?;
         gone?;
         assert_eq!(left, ["cache"]);

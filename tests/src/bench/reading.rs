@@ -14,6 +14,9 @@ use crate::process::{Memory, Process};
 pub struct Reading {
     /// How long its admissions took, as the API server has counted them since it started.
     pub admissions: Histogram,
+    /// How many requests service accounts outside kube-system have made of the API server since that started: on a
+    /// cluster with nobody else, the webhook and its controller.
+    pub requests: f64,
     /// Its memory; nothing, where it runs on another machine.
     pub webhook: Option<Memory>,
     /// Its pod.
@@ -23,7 +26,8 @@ pub struct Reading {
 // === impl Reading ===
 
 impl Reading {
-    pub(super) async fn take(client: &Client) -> Result<Self> {
+    /// Reads it now.
+    pub async fn take(client: &Client) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
         let labels = ListParams::default().labels("app.kubernetes.io/component=webhook");
         let running = ListParams { field_selector: Some("status.phase=Running".to_owned()), ..labels };
@@ -31,12 +35,22 @@ impl Reading {
         let pod = pod.with_context(|| format!("no webhook runs in namespace {SYSTEM}; make install"))?;
         Ok(Self {
             admissions: Histogram::read(&cluster::metrics(client).await?, METRIC, WEBHOOK)?,
+            requests: cluster::metric(client, REQUESTS, &[SERVICE_ACCOUNTS]).await?,
             webhook: Process::of(&pod, "webhook", "dataservice-webhook").and_then(|process| process.memory()),
             pod: pod.metadata.name.unwrap_or_default(),
         })
     }
+
+    /// Whether the node is this machine, so that its clock is ours and its processes can be seen.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.webhook.is_some()
+    }
 }
 
+const REQUESTS: &str = "apiserver_flowcontrol_dispatched_requests_total";
+/// Those of kube-system have a flow of their own.
+const SERVICE_ACCOUNTS: &str = "flow_schema=\"service-accounts\"";
 const METRIC: &str = "apiserver_admission_webhook_admission_duration_seconds";
 /// Its label there.
 const WEBHOOK: &str = "name=\"pods.dataservice.flyte.org\"";

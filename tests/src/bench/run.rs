@@ -41,7 +41,7 @@ impl Run {
     /// Whether the node is this machine, so that its clock is ours and its processes can be seen.
     #[must_use]
     pub fn is_here(&self) -> bool {
-        self.before.webhook.is_some()
+        self.before.is_here()
     }
 }
 

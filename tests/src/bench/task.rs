@@ -102,8 +102,9 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64()
 }
 
-/// When a task ended that ran `END`: seconds since 1970, with six digits after the point.
-fn end(printed: &str) -> Option<Timestamp> {
+/// When a task ended that ran [`END`]: seconds since 1970, with six digits after the point.
+#[must_use]
+pub fn end(printed: &str) -> Option<Timestamp> {
     let (seconds, microseconds) = printed.lines().last()?.split_once('.')?;
     if microseconds.len() != 6 {
         return None;
@@ -122,7 +123,7 @@ const SIDECAR: &str = dataservice_core::container::SIDECAR;
 /// What the sidecar says, before all else, when it gets SIGTERM.
 const TERMINATION: &str = "SIGTERM: releasing";
 /// The last thing that a task does: it says when that is.
-const END: &str = "exec bash -c 'echo $EPOCHREALTIME'";
+pub const END: &str = "exec bash -c 'echo $EPOCHREALTIME'";
 /// As `flyte::SERVER`, but it ends at once, so that no task has to wait for the grace of its predecessor's server.
 const SERVER: &str = "mkdir /tmp/www && hostname > /tmp/www/index.html && trap 'exit 0' TERM; \
     httpd -f -p $SERVER_PORT -h /tmp/www & wait";

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-/// Measures flyte-dataservice on the cluster that KUBECONFIG names: make figures ARGS='[OPTIONS] [FIGURE]...'
+/// Measures flyte-dataservice on the cluster that KUBECONFIG names: `make figures ARGS='[OPTIONS] [FIGURE]...'`
 #[derive(Debug, Parser)]
 struct Args {
     /// What to measure; everything, if nothing is named.

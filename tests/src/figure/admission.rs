@@ -27,6 +27,5 @@ async fn take(bench: &Bench) -> Result<Vec<Row>> {
 const QUANTILE: &str = "upper bound of the bucket that it ends in, of \
     apiserver_admission_webhook_admission_duration_seconds{name=\"pods.dataservice.flyte.org\"} after the run less \
     the same before: of the run's own pods; the buckets are the API server's (5, 25, 100, 500 ms, 1, 2.5, 10, 25 s)";
-const MEAN: &str = "the sum of that histogram by its count; the API server asks twice for each pod, because after the first \
-    answer its ServiceAccount plugin adds a mount to the sidecar (reinvocationPolicy IfNeeded); if there are more, \
-    others' pods were admitted meanwhile";
+const MEAN: &str = "the sum of that histogram by its count; if the API server asked more often than there are pods, others' \
+    pods were admitted meanwhile, or another plugin changed ours after the first answer (reinvocationPolicy IfNeeded)";
