@@ -6,7 +6,7 @@
 use crate::cast::{
     dissenter, everybody, named, of_action, of_job, of_mpi_job, own, retaining, sharer, with_both,
 };
-use crate::cluster::Deed::{Complete, Delete, Fail, Release, Rerun, Vanish};
+use crate::cluster::Deed::{self, Complete, Delete, Fail, Release, Rerun, Vanish};
 use crate::model::explore;
 use crate::properties::{ALL_RUN, CLOSING, EMPTY, REFUSED};
 use crate::scenario::{Limits, Scenario};
@@ -63,20 +63,29 @@ fn service_of_a_namespace() {
 #[test]
 fn two_services_three_consumers_and_a_stale_leader() {
     let limits = Limits { works: Some(1), ..Limits::LEAST };
-    explore("two services, three consumers, a stale leader", two_services(limits), &[CLOSING, EMPTY]);
+    let scenario = two_services(&[Delete, Rerun], &[Release], limits);
+    explore("two services, three consumers, a stale leader", scenario, &[CLOSING]);
 }
 
 #[test]
-fn two_services_three_consumers_and_crashes() {
+fn two_services_three_consumers_and_all_that_goes_wrong_for_one_leader() {
     let limits = Limits { replicas: 1, crashes: 1, losses: 1, lags: 1, ..Limits::LEAST };
-    explore("two services, three consumers, one leader", two_services(limits), &[CLOSING, EMPTY]);
+    let scenario = two_services(&[Delete, Rerun], &[Release], limits);
+    explore("two services, three consumers, crashes and losses", scenario, &[CLOSING]);
 }
 
-fn two_services(limits: Limits) -> Scenario {
+#[test]
+fn two_services_three_consumers_that_go() {
+    let limits = Limits { replicas: 1, crashes: 1, ..Limits::LEAST };
+    let scenario = two_services(&[Delete, Rerun, Vanish], &[Release, Vanish], limits);
+    explore("two services, three consumers that go", scenario, &[CLOSING, EMPTY]);
+}
+
+fn two_services(second: &[Deed], third: &[Deed], limits: Limits) -> Scenario {
     let scripts = vec![
-        with_both("a").that_may(&[Release, Vanish]),
-        sharer("b").restarting().that_may(&[Delete, Rerun, Vanish]),
-        sharer("c").that_may(&[Vanish]).after("a"),
+        with_both("a").that_may(&[Release]),
+        sharer("b").restarting().that_may(second),
+        sharer("c").that_may(third).after("a"),
     ];
     Scenario::new(scripts, limits)
 }

@@ -99,7 +99,7 @@ pub(crate) fn explore(name: &str, mut scenario: Scenario, shown: &[&'static str]
     assert!(is_deep || is_all, "{name}: not all was explored");
 }
 
-/// A shortest way to a world in which this property does not hold.
+/// A short way to a world in which this property does not hold.
 pub(crate) fn counterexample(scenario: Scenario, property: &'static str) -> Option<Vec<Move>> {
     let finished = HasDiscoveries::AnyOf([property].into());
     let checker = Explored { scenario }.checker().threads(threads()).finish_when(finished).spawn_bfs().join();

@@ -50,7 +50,7 @@ pub(crate) fn all() -> Vec<Property<Explored>> {
         }),
         Property::sometimes(EMPTY, |model: &Explored, world: &World| {
             is_quiet(world, &model.scenario)
-                && world.cluster.pods.iter().all(|pod| pod.stage == Stage::Gone)
+                && world.cluster.pods.iter().all(|pod| matches!(pod.stage, Stage::Ended(_) | Stage::Gone))
                 && world.api.services.iter().all(|pair| *pair == Pair::default())
         }),
         Property::sometimes(REFUSED, |model: &Explored, world: &World| {
