@@ -152,13 +152,6 @@ impl Limits {
         ticks: 1,
         watching: Watching::Following,
     };
-
-    /// One more of all that may go wrong.
-    pub(crate) fn deeper(self) -> Self {
-        let Self { works, crashes, losses, lags, .. } = self;
-        let works = works.map(|works| works + 1);
-        Self { works, crashes: crashes + 1, losses: losses + 1, lags: lags + 1, ..self }
-    }
 }
 
 // === impl Watching ===
