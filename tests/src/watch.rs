@@ -14,9 +14,12 @@ use serde::de::DeserializeOwned;
 
 use crate::wait;
 
-/// A watch on the objects of one kind. It misses nothing from its opening on, and ends within five minutes.
+/// A watch on the objects of one kind. It misses nothing from its opening on.
 pub struct Watch<K> {
+    api: Api<K>,
     events: BoxStream<'static, kube::Result<WatchEvent<K>>>,
+    /// Of what was seen last.
+    version: String,
 }
 
 // === impl Watch ===
@@ -26,7 +29,8 @@ impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
     pub async fn open(api: &Api<K>) -> Result<Self> {
         let version = api.list(&ListParams::default()).await?.metadata.resource_version;
         let version = version.context("a list without a version")?;
-        Ok(Self { events: api.watch(&WatchParams::default(), &version).await?.boxed() })
+        let events = api.watch(&WatchParams::default(), &version).await?.boxed();
+        Ok(Self { api: api.clone(), events, version })
     }
 
     /// Waits until the object of this name has been added, and hands back when that was seen here.
@@ -58,16 +62,24 @@ impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
     }
 
     async fn until(&mut self, mut is_it: impl FnMut(&WatchEvent<K>) -> bool) -> Result<Timestamp> {
-        while let Some(event) = self.events.try_next().await? {
+        loop {
+            let Some(event) = self.events.try_next().await? else {
+                // The API server ends one when its time is over, or when it gets ahead of who reads.
+                self.events = self.api.watch(&WatchParams::default(), &self.version).await?.boxed();
+                continue;
+            };
             let seen = Timestamp::now();
-            if let WatchEvent::Error(status) = &event {
-                bail!("the watch failed: {status:?}");
+            match &event {
+                WatchEvent::Added(it) | WatchEvent::Modified(it) | WatchEvent::Deleted(it) => {
+                    self.version = it.resource_version().unwrap_or_default();
+                }
+                WatchEvent::Bookmark(mark) => self.version.clone_from(&mark.metadata.resource_version),
+                WatchEvent::Error(status) => bail!("the watch failed: {status:?}"),
             }
             if is_it(&event) {
                 return Ok(seen);
             }
         }
-        bail!("the watch ended")
     }
 }
 

@@ -32,7 +32,7 @@ struct Args {
     json: bool,
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
     match in_sandbox(|sandbox| unless_interrupted(report(sandbox, &args))).await {
