@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod client;
 mod open_files;
 mod run;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use dataservice_certs::{Authority, DnsName, Leaf, Resolver, bundle, leaf, secret};
 use dataservice_controller::Controller;
 use dataservice_controller::apply;
@@ -22,9 +22,10 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::args::WebhookArgs;
+use crate::client;
 
 /// Runs everything until SIGTERM or SIGINT, or until a part of it ends.
 pub(crate) async fn run(args: WebhookArgs) -> Result<()> {
@@ -43,18 +44,21 @@ pub(crate) async fn run(args: WebhookArgs) -> Result<()> {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
-    if let Some(Started { controller, latches: _latches }) = started {
+    let mut broken = None;
+    if let Some(Started { mut controller, latches: _latches }) = started {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
             _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
-            ended = parts.join_next() => tracing::error!(?ended, "A listener ended by itself"),
+            error = end_of_a_part(&mut parts, &mut controller) => broken = Some(error),
         }
         readiness.drain();
         // The API server hears of it a moment after we are gone from the Service's endpoints.
         tokio::time::sleep(args.linger).await;
         stop.send_replace(true);
-        let drained = tokio::time::timeout(args.drain, controller).await;
-        tracing::info!(in_time = drained.is_ok(), "The controller ended");
+        if !controller.is_finished() {
+            let drained = tokio::time::timeout(args.drain, controller).await;
+            tracing::info!(in_time = drained.is_ok(), "The controller ended");
+        }
     }
     stop.send_replace(true);
     stopped_last.send_replace(true);
@@ -63,12 +67,21 @@ pub(crate) async fn run(args: WebhookArgs) -> Result<()> {
             tracing::warn!(connections, "Cut off connections that were busy at the end of the grace");
         }
     }
-    Ok(())
+    broken.map_or(Ok(()), Err)
+}
+
+/// Waits until a listener or the controller ends by itself. Without one of them this would admit pods whose services
+/// nobody makes: it ends, and Kubernetes starts another.
+async fn end_of_a_part(parts: &mut JoinSet<Drained>, controller: &mut JoinHandle<()>) -> Error {
+    tokio::select! {
+        Some(ended) = parts.join_next() => anyhow!("a listener ended by itself: {ended:?}"),
+        ended = controller => anyhow!("the controller ended by itself: {ended:?}"),
+    }
 }
 
 /// What has to be kept until the end.
 struct Started {
-    controller: tokio::task::JoinHandle<()>,
+    controller: JoinHandle<()>,
     latches: Vec<Latch>,
 }
 
@@ -83,7 +96,7 @@ async fn start(
     let settings = args.settings()?;
     let certificate = readiness.register("certificate", "its authority is not published yet");
     let synced = readiness.register("controller", "it has not seen all there is yet");
-    let client = Client::try_default().await.context("failed to find the API server")?;
+    let client = client::connect().await?;
 
     let lifecycle_authority = authority(&client, args, &args.lifecycle_secret).await?;
     let admission_authority = authority(&client, args, &args.admission_secret).await?;
@@ -177,3 +190,18 @@ fn stopped(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use<
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
 /// Ten years: a pod that trains for weeks keeps what it was given (design §4).
 const AUTHORITY_FOR: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_controller_that_panics_ends_everything() {
+        let mut listeners = JoinSet::new();
+        listeners.spawn(std::future::pending());
+        let mut controller = tokio::spawn(async { panic!("a defect") });
+        let error = end_of_a_part(&mut listeners, &mut controller).await.to_string();
+        assert!(error.starts_with("the controller ended by itself: Err("), "{error}");
+        assert!(error.contains("a defect"), "{error}");
+    }
+}
