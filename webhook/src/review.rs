@@ -18,6 +18,8 @@ pub(crate) enum Unreadable {
     Json(#[from] serde_json::Error),
     #[error("expected an AdmissionReview of admission.k8s.io/v1")]
     Kind,
+    #[error("the review has more than {MOST_VALUES} values")]
+    Large,
     #[error("the review has no request.uid of at most {MOST_UID_BYTES} bytes")]
     Uid,
 }
@@ -60,6 +62,9 @@ struct Asked {
 impl Review {
     /// Reads a review as far as it takes to answer it.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Unreadable> {
+        if values(body) > MOST_VALUES {
+            return Err(Unreadable::Large);
+        }
         let envelope: Envelope = serde_json::from_slice(body)?;
         if envelope.api_version != "admission.k8s.io/v1" || envelope.kind != "AdmissionReview" {
             return Err(Unreadable::Kind);
@@ -115,12 +120,48 @@ impl Review {
     }
 }
 
+/// How many values of JSON there are in `body` at most. Each takes some 80 bytes of memory where it is one or two here:
+/// seven megabytes of `[0,0,…` would be more than the container may have.
+fn values(body: &[u8]) -> usize {
+    let (mut values, mut is_text, mut is_escaped) = (1, false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b',' | b'[' | b'{' if !is_text => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
+
 /// No log line longer than a name can be.
 fn loggable(name: &str) -> &str {
     name.get(..name.floor_char_boundary(MOST_NAME_BYTES)).unwrap_or_default()
 }
 
+/// 20 MB of memory. A pod of 60 KB with 12 containers has 3,000; the API server takes 3 MiB, which is mostly text.
+const MOST_VALUES: usize = 250_000;
 /// A UUID has 36.
 const MOST_UID_BYTES: usize = 128;
 /// A DNS subdomain's.
 const MOST_NAME_BYTES: usize = 253;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_text_is_no_value() {
+        for (json, count) in [
+            ("0", 1),
+            ("[]", 2),
+            (r#"{"a": [1, 2], "b": "x"}"#, 5),
+            (r#""[,{\", {[""#, 1),
+            (r#"["\\", 1]"#, 3),
+        ] {
+            assert_eq!(values(json.as_bytes()), count, "{json}");
+        }
+    }
+}

@@ -119,6 +119,14 @@ async fn a_body_that_does_not_come_is_408() {
 }
 
 #[tokio::test]
+async fn a_review_that_would_fill_the_memory_is_refused_before_it_is_read() {
+    let server = serve_native().await;
+    let many = with("/request/object", json!([0])).replace("[0]", &format!("[0{}]", ",0".repeat(250_000)));
+    let (status, message) = server.send(Method::POST, PATH, many).await.problem();
+    assert_eq!((status, message.as_str()), (400, "the review has more than 250000 values"));
+}
+
+#[tokio::test]
 async fn bodies_beyond_the_memory_for_all_are_429() {
     let mut limits = Limits::admission();
     limits.bodies = 1000;
