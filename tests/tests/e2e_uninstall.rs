@@ -4,8 +4,21 @@
 
 use dataservice_tests::sandbox::{name, object, sandbox};
 use dataservice_tests::webhook::Webhook;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
 use dataservice_tests::{cluster, flyte};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
+use serde_json::json;
+
+/// As the README tells an administrator to.
+fn uninstall() -> Result<()> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/uninstall");
+    let kubectl = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster kubectl");
+    let status = Command::new(script).env("KUBECTL", kubectl).status()?;
+    ensure!(status.success(), "{script} failed");
+    Ok(())
+}
 
 #[tokio::test]
 async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namespace_shares() {
@@ -15,11 +28,29 @@ async fn what_runs_when_it_is_uninstalled_goes_with_its_owners_but_what_a_namesp
         flyte::annotate(&mut own, &[("replicas", "1")]);
         let mut shared = sandbox.pod("map-child-0", "sleep 600").await?;
         flyte::annotate(&mut shared, &[("replicas", "1"), ("scope", "namespace"), ("name", "cache")]);
+        let mut held = sandbox.pod("plain", "true").await?;
+        held["metadata"]["name"] = json!("held");
+        flyte::annotate(
+            &mut held,
+            &[("hold", "scheduling"), ("requests", "cpu=1000"), ("limits", "cpu=1000")],
+        );
+        let held = name(&sandbox.create_pod(&held).await?)?;
         let (own, shared) = (sandbox.create_pod(&own).await?, sandbox.create_pod(&shared).await?);
         for pod in [&own, &shared] {
             sandbox.until_phase(&name(pod)?, "Running").await?;
         }
-        cluster::command(&["kubectl", "delete", "--wait=true", "-f", manifest])?;
+        let gates = async || -> Result<_> {
+            Ok(sandbox
+                .pods()
+                .get(&held)
+                .await?
+                .spec
+                .and_then(|spec| spec.scheduling_gates)
+                .unwrap_or_default())
+        };
+        assert_eq!(gates().await?.len(), 1);
+        uninstall()?;
+        assert_eq!(gates().await?, []);
         // The execution ends.
         let kind = GroupVersionKind::gvk("flyte.lyft.com", "v1alpha1", "FlyteWorkflow");
         let resource = ApiResource::from_gvk_with_plural(&kind, "flyteworkflows");
