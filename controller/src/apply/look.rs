@@ -37,7 +37,8 @@ async fn job(context: &Context, service: &ServiceRef, snapshot: &Snapshot) -> Jo
     let Some(set) = &snapshot.observed.stateful_set else { return Job::Over };
     let Some(uid) = set.record.key.controller() else { return Job::Over };
     let Some(owner) = set.owners.iter().find(|owner| owner.uid == uid) else { return Job::Over };
-    let api = kind::namespaced(&context.client, &service.namespace, &resource(owner));
+    let Some(resource) = resource(owner) else { return Job::Unreadable };
+    let api = kind::namespaced(&context.client, &service.namespace, &resource);
     match api.get_opt(&owner.name).await {
         Ok(Some(job)) if job.metadata.uid.as_deref() == Some(uid) => state(&json(job)),
         Ok(_) => Job::Over,
@@ -49,9 +50,20 @@ async fn job(context: &Context, service: &ServiceRef, snapshot: &Snapshot) -> Jo
 }
 
 /// A kind that nobody here has a type for: its plural is guessed, which is right for all that make pods.
-fn resource(owner: &Owner) -> ApiResource {
+///
+/// Whoever makes a pod says what controls it, and all of that becomes a path as it is: nothing where that would be
+/// another request (`Pods?watch=true` is answered for ever) or another object.
+fn resource(owner: &Owner) -> Option<ApiResource> {
     let (group, version) = owner.api_version.split_once('/').unwrap_or(("", &owner.api_version));
-    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &owner.kind))
+    let is_plain = (group.is_empty() || is_plain(group))
+        && [version, &owner.kind, &owner.name].into_iter().all(is_plain);
+    is_plain.then(|| ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &owner.kind)))
+}
+
+/// Whether a text is one part of a path and nothing else.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
 }
 
 /// Whether a job says of itself that it is over. batch Jobs and Kubeflow's have conditions; what has none has a time at
@@ -94,19 +106,46 @@ mod tests {
         assert_eq!(state(&json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})), Job::Over);
     }
 
+    fn owner(api_version: &str, kind: &str, name: &str) -> Owner {
+        Owner {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            uid: "u".to_owned(),
+        }
+    }
+
     #[test]
     fn kinds_are_read_where_their_objects_are() {
         let of = |api_version: &str, kind: &str| {
-            let owner = Owner {
-                api_version: api_version.to_owned(),
-                kind: kind.to_owned(),
-                name: "n".to_owned(),
-                uid: "u".to_owned(),
-            };
-            resource(&owner).plural
+            resource(&owner(api_version, kind, "a7k2.m-0")).map(|resource| resource.plural)
         };
-        assert_eq!(of("batch/v1", "Job"), "jobs");
-        assert_eq!(of("kubeflow.org/v1", "PyTorchJob"), "pytorchjobs");
-        assert_eq!(of("apps/v1", "ReplicaSet"), "replicasets");
+        assert_eq!(of("batch/v1", "Job").as_deref(), Some("jobs"));
+        assert_eq!(of("kubeflow.org/v1", "PyTorchJob").as_deref(), Some("pytorchjobs"));
+        assert_eq!(of("apps/v1", "ReplicaSet").as_deref(), Some("replicasets"));
+        assert_eq!(of("v1", "ReplicationController").as_deref(), Some("replicationcontrollers"));
+    }
+
+    #[test]
+    fn what_would_be_another_request_is_not_sent() {
+        for (api_version, kind, name) in [
+            ("v1", "Pods?watch=true&x", "n"),
+            ("v1", "Pod/x/log?follow=true&", "n"),
+            ("v1", "", "n"),
+            ("v1", "Job%2f", "n"),
+            ("batch/v1", "Job", "n?watch=true"),
+            ("batch/v1", "Job", "n/status"),
+            ("batch/v1", "Job", ".."),
+            ("batch/v1", "Job", "../../../other/jobs/n"),
+            ("batch/v1", "Job", ""),
+            ("batch/v1/namespaces/other", "Job", "n"),
+            ("../v1", "Job", "n"),
+            ("batch/v1#", "Job", "n"),
+            ("batch/", "Job", "n"),
+            ("batch/v1", "Jöb", "n"),
+            ("batch/v1", "Job", "n\r\nHost: x"),
+        ] {
+            assert!(resource(&owner(api_version, kind, name)).is_none(), "{api_version} {kind} {name}");
+        }
     }
 }
