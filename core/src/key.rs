@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::annotation::USES;
 use crate::holder::Holder;
-use crate::name::ServiceName;
+use crate::name::{InvalidObjectName, ObjectName, ServiceName};
 
 /// Who shares a service.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -42,8 +42,11 @@ pub struct InvalidPodId(String);
 pub struct Key(String);
 
 /// The name that a service's StatefulSet and Service share: at most 52 characters.
+///
+/// It is read from a plan only as what an object can be called: whoever may change a pod may change its plan, and the
+/// name becomes part of a path.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServiceObject(String);
 
 // === impl Scope ===
@@ -174,6 +177,20 @@ impl ServiceObject {
     }
 }
 
+impl TryFrom<String> for ServiceObject {
+    type Error = InvalidObjectName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        ObjectName::try_from(text).map(|name| Self(name.into()))
+    }
+}
+
+impl From<ServiceObject> for String {
+    fn from(object: ServiceObject) -> Self {
+        object.0
+    }
+}
+
 impl From<&str> for ServiceObject {
     fn from(name: &str) -> Self {
         Self(name.to_owned())
@@ -240,6 +257,15 @@ mod tests {
         let object = own("ns", "x", name.as_str()).object(Scope::Task, &name);
         assert!(object.as_str().len() <= 52, "{object}");
         assert!(object.label().split_once('/').unwrap().1.len() <= 63);
+    }
+
+    #[test]
+    fn what_no_object_can_be_called_is_not_read() {
+        let read = |name: &str| serde_json::from_value::<ServiceObject>(name.into());
+        assert_eq!(read("graph-7f3k2m9x").unwrap().as_str(), "graph-7f3k2m9x");
+        for bad in ["", "..", "graph?watch=true", "graph/status", "../../other/services/graph", "graph,a=b"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
