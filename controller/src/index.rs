@@ -1,5 +1,6 @@
 //! What is known of consumers, objects and servers: events in, values out.
 
+mod early;
 mod entry;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -14,6 +15,7 @@ use dataservice_core::reconcile::{Claim, Kind, Object, Observed};
 use dataservice_core::server::Server;
 use serde_json::Value;
 
+use self::early::Early;
 use self::entry::Entry;
 
 /// Which service: the namespace and the name of its objects.
@@ -32,6 +34,7 @@ pub struct ServiceRef {
 pub struct Index {
     consumers: HashMap<String, Arc<Consumer>>,
     services: HashMap<ServiceRef, Box<Entry>>,
+    early: Early,
 }
 
 /// What is known of one service at one moment.
@@ -164,10 +167,19 @@ impl Index {
         self.change_all(|entry| entry.lose_servers(|uid| !uids.contains(uid)))
     }
 
-    /// An event told of a service. What nobody here knows of, nobody waits for.
+    /// An event told of a service. What nobody here knows of, nobody waits for, once all has been seen.
     pub fn tell(&mut self, service: &ServiceRef, notice: Notice) -> Option<ServiceRef> {
-        let entry = self.services.get_mut(service)?;
-        entry.tell(notice).then(|| service.clone())
+        if let Some(entry) = self.services.get_mut(service) {
+            return entry.tell(notice).then(|| service.clone());
+        }
+        self.early.keep(service, notice);
+        None
+    }
+
+    /// All that is there has been seen: what was told of services before they were known is told now.
+    pub fn complete(&mut self) -> Vec<ServiceRef> {
+        let early = self.early.end();
+        early.into_iter().filter_map(|(service, notice)| self.tell(&service, notice)).collect()
     }
 
     /// The API server has taken this object's deletion; the watch will show it.

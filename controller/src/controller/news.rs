@@ -99,7 +99,7 @@ impl Controller {
     /// A watch has listed all: what it did not list is gone. When all have, work may start.
     fn complete(&mut self, watched: Watched) -> Vec<ServiceRef> {
         let listed = self.listing.remove(&watched).unwrap_or_default();
-        let touched = match watched {
+        let mut touched = match watched {
             Watched::Consumers => self.index.retain_pods(&listed),
             Watched::FailedCreations | Watched::Notices => Vec::new(),
             Watched::Objects(kind) => self.index.retain_objects(kind, &listed),
@@ -112,6 +112,7 @@ impl Controller {
         self.unlisted.retain(|unlisted| *unlisted != watched);
         if self.unlisted.is_empty() && !*self.synced.borrow() {
             tracing::info!(consumers = self.index.consumers(), "All that is there has been seen");
+            touched.extend(self.index.complete());
             self.known.complete();
             self.synced.send_replace(true);
         }

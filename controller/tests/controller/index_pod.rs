@@ -14,6 +14,12 @@ fn pod_with_two(name: &str) -> Value {
     pod_asking(name, &[("services", r#"{"graph": {"image": "a"}, "cache": {"image": "b"}}"#)])
 }
 
+/// What the pod `a` was told.
+fn no_template() -> Notice {
+    let told = Told { text: "no template".to_owned(), at: Timestamp::UNIX_EPOCH, hope: Hope::Never };
+    Notice { about: "uid-a".to_owned(), told }
+}
+
 fn none() -> [ServiceRef; 0] {
     []
 }
@@ -116,8 +122,7 @@ fn what_a_pod_was_told_is_kept_when_it_changes_and_goes_with_it() {
     let pod = pod("a");
     let service = service_of(&pod);
     let mut index = known(std::slice::from_ref(&pod), &[]);
-    let told = Told { text: "no template".to_owned(), at: Timestamp::UNIX_EPOCH, hope: Hope::Never };
-    index.tell(&service, Notice { about: "uid-a".to_owned(), told });
+    index.tell(&service, no_template());
     let mut placed = pod;
     placed["status"]["conditions"] =
         json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-06-01T00:00:01Z"}]);
@@ -127,4 +132,39 @@ fn what_a_pod_was_told_is_kept_when_it_changes_and_goes_with_it() {
     index.delete_pod("uid-a");
     index.apply_pod(&placed).unwrap();
     assert_eq!(index.progress(index.consumer("uid-a").unwrap()).0.message, "dataservice: not made yet");
+}
+
+#[test]
+fn what_was_listed_before_the_pod_it_is_for_is_told_when_all_has_been_seen() {
+    let (mut index, service) = (Index::default(), service_of(&pod("a")));
+    assert_eq!(index.tell(&service, no_template()), None);
+    assert_eq!(index.services().count(), 0);
+    index.apply_pod(&pod("a")).unwrap();
+    assert_eq!(index.complete(), std::slice::from_ref(&service));
+    let progress = index.progress(index.consumer("uid-a").unwrap()).0;
+    assert_eq!(progress.message, "dataservice: not made yet; no template");
+    assert_eq!(index.complete(), none());
+}
+
+#[test]
+fn what_is_told_of_a_service_that_nobody_knows_when_all_has_been_seen_is_not_kept() {
+    let (mut index, service) = (Index::default(), service_of(&pod("a")));
+    index.tell(&service, no_template());
+    assert_eq!(index.complete(), none());
+    index.tell(&service, no_template());
+    index.apply_pod(&pod("a")).unwrap();
+    assert_eq!(index.complete(), none());
+    assert_eq!(index.progress(index.consumer("uid-a").unwrap()).0.message, "dataservice: not made yet");
+}
+
+#[test]
+fn only_so_much_is_kept_that_is_told_of_services_that_nobody_knows_yet() {
+    let mut index = Index::default();
+    for number in 0..10_000 {
+        let object = format!("foreign-{number}").as_str().into();
+        index.tell(&ServiceRef { namespace: "ns-0".to_owned(), object }, no_template());
+    }
+    index.tell(&service_of(&pod("a")), no_template());
+    index.apply_pod(&pod("a")).unwrap();
+    assert_eq!(index.complete(), none());
 }
