@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use dataservice_core::consumer::PodRef;
 use dataservice_core::progress::{Progress, State};
 use dataservice_core::reconcile::{Kind, Object};
@@ -102,25 +103,49 @@ impl Follower {
 
     /// The last look, at the API server itself: a service that is about to be closed, or was made anew, is not ready
     /// whatever the watches have shown so far (design §3). What cannot be looked at is looked at again.
-    async fn is_still_so(&self, sets: &[(ServiceRef, String)]) -> bool {
-        for (service, uid) in sets {
-            let api = kind::namespaced(&self.client, &service.namespace, &kind::resource(Kind::StatefulSet));
-            let there = api.get_opt(service.object.as_str()).await;
-            let set = there.ok().flatten().map(json).as_ref().and_then(Object::read);
-            if !set.is_some_and(|set| set.uid == *uid && !set.deleting && !set.record.closing) {
-                return false;
+    async fn last_look(&self, sets: &[(ServiceRef, String)]) -> Look {
+        match timeout(LONGEST_LOOK, self.are_still_so(sets)).await {
+            Ok(Ok(true)) => Look::StillSo,
+            Ok(Ok(false)) => Look::NotSo,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "A service that is ready could not be looked at once more");
+                Look::Unknown
+            }
+            Err(elapsed) => {
+                tracing::debug!(%elapsed, "A service that is ready could not be looked at once more");
+                Look::Unknown
             }
         }
-        true
     }
+
+    async fn are_still_so(&self, sets: &[(ServiceRef, String)]) -> Result<bool, kube::Error> {
+        for (service, uid) in sets {
+            let api = kind::namespaced(&self.client, &service.namespace, &kind::resource(Kind::StatefulSet));
+            let set = api.get_opt(service.object.as_str()).await?.map(json).as_ref().and_then(Object::read);
+            if !set.is_some_and(|set| set.uid == *uid && !set.deleting && !set.record.closing) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What the API server itself says of services that are ready as far as is known.
+enum Look {
+    /// One of them is another by now, or about to go.
+    NotSo,
+    /// They are.
+    StillSo,
+    /// It did not say.
+    Unknown,
 }
 
 /// Where a stream is.
 enum Following {
     Beginning(String),
     Going(watch::Receiver<Option<Seen>>),
-    /// What is known has not changed, and is to be looked at once more.
-    Doubting(watch::Receiver<Option<Seen>>),
+    /// What is known has not changed, and is to be looked at once more, after the next pause.
+    Doubting(watch::Receiver<Option<Seen>>, ExponentialBackoff),
     Ended,
 }
 
@@ -128,39 +153,56 @@ enum Following {
 
 impl Following {
     async fn next(self, follower: &Follower) -> Option<(Standing, Self)> {
-        let mut seen = match self {
-            Self::Beginning(uid) => follower.subscribe(uid).await?,
+        let (mut seen, pauses) = match self {
+            Self::Beginning(uid) => (follower.subscribe(uid).await?, PAUSES.build()),
             Self::Going(mut seen) => {
                 seen.changed().await.ok()?;
-                seen
+                (seen, PAUSES.build())
             }
-            Self::Doubting(mut seen) => {
-                // Elapsed is as good as changed.
-                let _ = timeout(LOOK_AGAIN_AFTER, seen.changed()).await;
-                seen
+            Self::Doubting(mut seen, mut pauses) => {
+                let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+                if let Ok(changed) = timeout(pause, seen.changed()).await {
+                    changed.ok()?;
+                    pauses = PAUSES.build();
+                }
+                (seen, pauses)
             }
             Self::Ended => return None,
         };
         loop {
             let now = seen.borrow_and_update().clone();
             if let Some(now) = now {
-                return Some(Self::judge(now, seen, follower).await);
+                return Some(Self::judge(now, seen, pauses, follower).await);
             }
             seen.changed().await.ok()?;
         }
     }
 
-    async fn judge(now: Seen, seen: watch::Receiver<Option<Seen>>, follower: &Follower) -> (Standing, Self) {
+    async fn judge(
+        now: Seen,
+        seen: watch::Receiver<Option<Seen>>,
+        pauses: ExponentialBackoff,
+        follower: &Follower,
+    ) -> (Standing, Self) {
         let until = now.deadline.map_or_else(Instant::now, instant);
         let Seen { progress: Progress { state, message, .. }, sets, .. } = now;
         match state {
             State::Failed => (Standing::Failed { message }, Self::Ended),
             State::Waiting => (Standing::Waiting { message, until }, Self::Going(seen)),
-            State::Ready if follower.is_still_so(&sets).await => (Standing::Ready { message }, Self::Ended),
-            State::Ready => (
-                Standing::Waiting { message: format!("{message}; looking once more"), until },
-                Self::Doubting(seen),
-            ),
+            State::Ready => {
+                let doubt = match follower.last_look(&sets).await {
+                    Look::StillSo => return (Standing::Ready { message }, Self::Ended),
+                    Look::NotSo => "looking once more",
+                    Look::Unknown => "the API server could not be asked whether that is still so",
+                };
+                // Nothing progresses any more where all are ready: the deadline may have been long ago, and is not the
+                // pod's to miss.
+                let until = until.max(Instant::now() + DOUBTED_FOR);
+                (
+                    Standing::Waiting { message: format!("{message}; {doubt}"), until },
+                    Self::Doubting(seen, pauses),
+                )
+            }
         }
     }
 }
@@ -204,7 +246,21 @@ pub(crate) fn instant(at: Timestamp) -> Instant {
 
 /// Requests that wait for the controller, each of microseconds.
 const MOST_REQUESTS: usize = 256;
-/// How long a service that is ready and about to go is believed to be so.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long a pod whose services are ready as far as is known waits on, at least, for the last word.
+const DOUBTED_FOR: Duration = Duration::from_secs(30);
+/// How long the API server may take for the last word.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+/// Less than what a pod waits on for. Jitter doubles a pause at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a service that is ready and about to go is believed to be so; after that there may be thousands who ask.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(LONGEST_PAUSE)
+    .with_factor(2.0)
+    .with_jitter()
+    .without_max_times();
 /// A clock's range is not a calendar's. Who waits longer is looked at once in between.
 const LONGEST_WAIT: Duration = Duration::from_hours(24 * 30);
+
+#[cfg(test)]
+mod tests;
