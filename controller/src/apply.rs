@@ -58,7 +58,7 @@ pub async fn apply(context: &Context, service: &ServiceRef, snapshot: &Snapshot)
     if !actions.contains(&Action::Confirm) {
         return carry_out(context, service, snapshot, actions).await;
     }
-    match look::look(context, service, snapshot).await {
+    match look::look(context, service, snapshot, now).await {
         Ok((listed, job)) => {
             let knowledge = Knowledge::Confirmed(job);
             let actions = reconcile(&listed.claims(service), &listed.observed, knowledge, now);

@@ -1,6 +1,6 @@
 //! What did not work.
 
-use dataservice_core::consumer::PodRef;
+use dataservice_core::consumer::{InvalidConsumer, PodRef};
 use dataservice_core::progress::Hope;
 use dataservice_core::reconcile::Kind;
 use dataservice_core::render::InvalidTemplate;
@@ -58,6 +58,16 @@ pub enum Error {
         what: &'static str,
         /// What the API server said.
         source: kube::Error,
+    },
+    /// A pod that may need the service cannot be understood.
+    #[error("pod {}/{pod} cannot be understood, and {service} is kept for it: {source}", service.namespace)]
+    ReadConsumer {
+        /// Its name.
+        pod: String,
+        /// The service that it was promised.
+        service: ServiceRef,
+        /// What is wrong.
+        source: InvalidConsumer,
     },
     /// The pod template could not be read.
     #[error("failed to read pod template {name:?} in namespace {namespace}: {}", message(source))]

@@ -6,11 +6,13 @@ use dataservice_core::annotation::CONSUMER;
 use dataservice_core::consumer::{Consumer, Owner};
 use dataservice_core::reconcile::Job;
 use dataservice_core::record::MANAGED_BY;
+use dataservice_core::standing::Standing;
+use jiff::Timestamp;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use super::{Context, Error};
-use crate::index::{ServiceRef, Snapshot};
+use crate::index::{ServiceRef, Snapshot, text};
 use crate::kind;
 
 /// The consumers of `service` as the API server has them now, and the controller that they share.
@@ -18,6 +20,7 @@ pub(super) async fn look(
     context: &Context,
     service: &ServiceRef,
     snapshot: &Snapshot,
+    now: Timestamp,
 ) -> Result<(Snapshot, Job), Error> {
     let api = kind::namespaced(&context.client, &service.namespace, &kind::pods());
     // As in the watch: a server of ours is never a consumer, whatever it is labelled.
@@ -26,10 +29,33 @@ pub(super) async fn look(
     // Without a resourceVersion, so that it is the newest: consistent with what was marked before.
     let list = api.list(&ListParams::default().labels(&labels)).await;
     let list = list.map_err(|source| Error::ListConsumers { service: service.clone(), source })?;
-    let consumers = list.into_iter().filter_map(|pod| Consumer::read(&json(pod)).ok().map(Arc::new));
-    let listed = Snapshot { consumers: consumers.collect(), observed: snapshot.observed.clone() };
+    let consumers = list.into_iter().filter_map(|pod| read(service, snapshot, &json(pod), now).transpose());
+    let listed =
+        Snapshot { consumers: consumers.collect::<Result<_, _>>()?, observed: snapshot.observed.clone() };
     let job = job(context, service, &listed).await;
     Ok((listed, job))
+}
+
+/// Reads a pod that carries the service's label. One whose plan cannot be understood (a later version's, or somebody
+/// has changed it) keeps the service, unless its own status says that it has ended.
+///
+/// Only this service: the label says which, and whoever can put it on a pod can as well have a consumer of it.
+fn read(
+    service: &ServiceRef,
+    snapshot: &Snapshot,
+    pod: &Value,
+    now: Timestamp,
+) -> Result<Option<Arc<Consumer>>, Error> {
+    // The longest that any of the service's consumers has asked for.
+    let on_failure = snapshot.observed.stateful_set.as_ref().map(|set| set.record.lifetime.on_failure);
+    match Consumer::read(pod) {
+        Ok(consumer) => Ok(Some(Arc::new(consumer))),
+        Err(source) if Standing::of(pod, on_failure.unwrap_or_default()).is_live(now) => {
+            let pod = text(pod, "/metadata/name").unwrap_or_default().to_owned();
+            Err(Error::ReadConsumer { pod, service: service.clone(), source })
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// The controller by whose uid the consumers share, if they do: among the owners that the objects have.

@@ -1,10 +1,11 @@
 //! Objects without a consumer in sight: the API server is asked before anything is deleted.
 
 use dataservice_controller::apply::Outcome;
+use dataservice_core::annotation::PLAN;
 use dataservice_core::reconcile::Kind;
 use serde_json::{Value, json};
 
-use crate::fixture::{known, object, pod, service_of};
+use crate::fixture::{ended, known, object, pod, service_of};
 use crate::scenario::{Asked, Server, line, play};
 
 const LIST: &str = "GET /api/v1/namespaces/ns-0/pods";
@@ -48,6 +49,42 @@ async fn what_somebody_claims_after_all_is_completed() {
     .await;
     assert!(outcome.deleted.is_empty(), "{outcome:?}");
     assert_eq!(outcome.created, [(Kind::StatefulSet, "uid-StatefulSet".to_owned())]);
+}
+
+/// A pod whose plan is a later version's.
+fn misunderstood() -> Value {
+    let mut later = pod("a");
+    later["metadata"]["annotations"][PLAN] = json!(r#"{"version": 2}"#);
+    later
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pod_may_need_that_cannot_be_understood_is_kept() {
+    let outcome = orphan(async |server: &mut Server| {
+        lists(server, &[misunderstood()]).await;
+    })
+    .await;
+    assert!(outcome.deleted.is_empty(), "{outcome:?}");
+    let why = format!(
+        "pod ns-0/a cannot be understood, and {} is kept for it: the plan has version 2; this webhook reads 1",
+        service_of(&pod("a"))
+    );
+    assert_eq!(outcome.error.unwrap().to_string(), why);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_pods_have_that_have_ended_is_deleted_though_they_cannot_be_understood() {
+    let mut lost = misunderstood();
+    lost["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    for over in [ended(misunderstood()), lost] {
+        let outcome = orphan(async |server: &mut Server| {
+            lists(server, &[over]).await;
+            let delete = line("DELETE", Kind::Service, &service_of(&pod("a")));
+            server.answers(&delete, 200, json!({"kind": "Status", "status": "Success"})).await;
+        })
+        .await;
+        assert_eq!(outcome.deleted.len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
