@@ -93,7 +93,8 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Whether a job says of itself that it is over. batch Jobs and Kubeflow's have conditions; what has none has a time at
-/// which it was completed, or goes on.
+/// which it was completed, or goes on. One that is to have no pods (a Deployment's old ReplicaSet, a job that is
+/// suspended) makes none: when it does again, they get a service as the first ones did.
 fn state(job: &Value) -> Job {
     let is_final = |condition: &Value| {
         let kind = condition.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -103,8 +104,16 @@ fn state(job: &Value) -> Job {
     let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
     let is_over = conditions.is_some_and(|conditions| conditions.iter().any(is_final))
         || job.pointer("/status/completionTime").is_some_and(Value::is_string)
-        || job.pointer("/metadata/deletionTimestamp").is_some();
+        || job.pointer("/metadata/deletionTimestamp").is_some()
+        || is_idle(job);
     if is_over { Job::Over } else { Job::Unfinished }
+}
+
+fn is_idle(job: &Value) -> bool {
+    let is = |pointer: &str, value: Value| job.pointer(pointer) == Some(&value);
+    is("/spec/replicas", 0.into())
+        || is("/spec/suspend", true.into())
+        || is("/spec/runPolicy/suspend", true.into())
 }
 
 pub(crate) fn json(object: DynamicObject) -> Value {
@@ -130,6 +139,24 @@ mod tests {
         assert_eq!(with(json!({"completionTime": "2026-01-01T00:00:00Z"})), Job::Over);
         assert_eq!(with(json!({})), Job::Unfinished);
         assert_eq!(state(&json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})), Job::Over);
+    }
+
+    #[test]
+    fn a_job_that_is_to_have_no_pods_is_over() {
+        let with = |spec: Value| state(&json!({"spec": spec}));
+        for idle in
+            [json!({"replicas": 0}), json!({"suspend": true}), json!({"runPolicy": {"suspend": true}})]
+        {
+            assert_eq!(with(idle), Job::Over);
+        }
+        for busy in [
+            json!({"replicas": 1}),
+            json!({"suspend": false}),
+            json!({"runPolicy": {"suspend": false}}),
+            json!({}),
+        ] {
+            assert_eq!(with(busy), Job::Unfinished);
+        }
     }
 
     fn owner(api_version: &str, kind: &str, name: &str) -> Owner {
