@@ -93,6 +93,7 @@ fn is_released(pod: &Value, on_failure: OnFailure) -> bool {
         Some((uid, Released::ByItself(released))) => {
             uid == released
                 && pod::text(pod, "/spec/restartPolicy") == Some("Never")
+                && !has_rules_of_its_own(pod)
                 && on_failure == OnFailure::Delete
         }
         Some((uid, Released::ByItsLeader(released))) => uid == released,
@@ -104,12 +105,10 @@ fn is_released(pod: &Value, on_failure: OnFailure) -> bool {
 ///
 /// With restartPolicy `Never` that is all of them, or Flyte's primary container (the rest is ended with it).
 fn containers_ended(pod: &Value) -> Option<Ending> {
-    let containers = pod::list(pod, "/spec/containers");
-    // Rules of a container's own may run it again (KEP-5307): then only the pod's phase is certain.
-    if containers.iter().any(|container| container.get("restartPolicy").is_some()) {
+    if has_rules_of_its_own(pod) {
         return None;
     }
-    let names: Vec<_> = containers.iter().filter_map(pod::name).collect();
+    let names: Vec<_> = pod::list(pod, "/spec/containers").iter().filter_map(pod::name).collect();
     let primary = pod::annotation(pod, PRIMARY).filter(|primary| names.contains(primary));
     let counting = primary.map_or(names, |primary| vec![primary]);
     let codes: Vec<i64> =
@@ -123,6 +122,11 @@ fn containers_ended(pod: &Value) -> Option<Ending> {
         Some("OnFailure") if succeeded && primary.is_none() => Some(Ending::Completed),
         _ => None,
     }
+}
+
+/// Whether rules of a container's own may run it again (KEP-5307): then only the pod's phase is certain.
+fn has_rules_of_its_own(pod: &Value) -> bool {
+    pod::list(pod, "/spec/containers").iter().any(|container| container.get("restartPolicy").is_some())
 }
 
 /// The regular containers that have ended, with their exit codes.
@@ -215,6 +219,13 @@ mod tests {
         let mut restarting = pod("Never", &["a"], &[("a", 1)]);
         restarting["spec"]["containers"][0]["restartPolicy"] = json!("OnFailure");
         assert_eq!(of(&restarting), Standing::Live);
+        let released = |by: Released<'_>| {
+            let mut pod = annotated(pod("Never", &["a"], &[]), annotation::RELEASED, &by.to_text());
+            pod["spec"]["containers"][0]["restartPolicy"] = json!("OnFailure");
+            of(&pod)
+        };
+        assert_eq!(released(Released::ByItself("u")), Standing::Live);
+        assert_eq!(released(Released::ByItsLeader("u")), Standing::Ended(Ending::Released));
     }
 
     #[test]
