@@ -1,6 +1,7 @@
 //! Carries out what [`reconcile`] decides for one service.
 
 mod create;
+mod leader;
 mod look;
 
 use dataservice_core::consumer::PodRef;
@@ -16,6 +17,8 @@ use serde_json::{Value, json};
 use crate::event::{self, Event, Reason};
 use crate::index::{ServiceRef, Snapshot};
 use crate::{kind, mark};
+
+use self::leader::Lead;
 
 pub(crate) use self::look::json;
 pub use crate::error::Error;
@@ -54,6 +57,18 @@ struct Done {
 /// Does what has to be done for `service`.
 pub async fn apply(context: &Context, service: &ServiceRef, snapshot: &Snapshot) -> Outcome {
     let now = Timestamp::now();
+    match leader::look(context, service, snapshot, now).await {
+        Lead::Unchanged => decide(context, service, snapshot, now).await,
+        Lead::Concluded(snapshot) => decide(context, service, &snapshot, now).await,
+        Lead::Undecided(until) => {
+            let mut outcome = decide(context, service, snapshot, now).await;
+            outcome.add(Outcome { revisit: Some(until), ..Outcome::default() });
+            outcome
+        }
+    }
+}
+
+async fn decide(context: &Context, service: &ServiceRef, snapshot: &Snapshot, now: Timestamp) -> Outcome {
     let actions = reconcile(&snapshot.claims(service), &snapshot.observed, Knowledge::Watched, now);
     if !actions.contains(&Action::Confirm) {
         return carry_out(context, service, snapshot, actions).await;

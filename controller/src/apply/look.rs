@@ -63,16 +63,35 @@ async fn job(context: &Context, service: &ServiceRef, snapshot: &Snapshot) -> Jo
     let Some(set) = &snapshot.observed.stateful_set else { return Job::Over };
     let Some(uid) = set.record.key.controller() else { return Job::Over };
     let Some(owner) = set.owners.iter().find(|owner| owner.uid == uid) else { return Job::Over };
-    let Some(resource) = resource(owner) else { return Job::Unreadable };
-    let api = kind::namespaced(&context.client, &service.namespace, &resource);
-    match api.get_opt(&owner.name).await {
-        Ok(Some(job)) if job.metadata.uid.as_deref() == Some(uid) => state(&json(job)),
-        Ok(_) => Job::Over,
+    match controller(context, service, owner).await {
+        Ok(job) => job.map_or(Job::Over, |job| state(&job)),
         Err(error) => {
             tracing::debug!(%service, kind = owner.kind, %error, "The controller of a job cannot be read");
             Job::Unreadable
         }
     }
+}
+
+/// The controller of one of `service`'s pods, if it is still there.
+pub(super) async fn controller(
+    context: &Context,
+    service: &ServiceRef,
+    owner: &Owner,
+) -> Result<Option<Value>, Unreadable> {
+    let resource = resource(owner).ok_or(Unreadable::NoPath)?;
+    let there = kind::namespaced(&context.client, &service.namespace, &resource).get_opt(&owner.name).await?;
+    Ok(there.filter(|job| job.metadata.uid.as_ref() == Some(&owner.uid)).map(json))
+}
+
+/// A pod's controller cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// The API server's word.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+    /// What the pod says of it is not where an object is.
+    #[error("its kind or its name is none")]
+    NoPath,
 }
 
 /// A kind that nobody here has a type for: its plural is guessed, which is right for all that make pods.
@@ -96,17 +115,18 @@ fn is_plain(text: &str) -> bool {
 /// which it was completed, or goes on. One that is to have no pods (a Deployment's old ReplicaSet, a job that is
 /// suspended) makes none: when it does again, they get a service as the first ones did.
 fn state(job: &Value) -> Job {
-    let is_final = |condition: &Value| {
-        let kind = condition.get("type").and_then(Value::as_str).unwrap_or_default();
-        let holds = condition.get("status").and_then(Value::as_str) == Some("True");
-        holds && matches!(kind, "Complete" | "Failed" | "Succeeded")
-    };
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
-    let is_over = conditions.is_some_and(|conditions| conditions.iter().any(is_final))
+    let is_over = ["Complete", "Failed", "Succeeded"].into_iter().any(|condition| has(job, condition))
         || job.pointer("/status/completionTime").is_some_and(Value::is_string)
         || job.pointer("/metadata/deletionTimestamp").is_some()
         || is_idle(job);
     if is_over { Job::Over } else { Job::Unfinished }
+}
+
+/// Whether a condition of a job holds.
+pub(super) fn has(job: &Value, condition: &str) -> bool {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    let is_it = |it: &Value| text(it, "/type") == Some(condition) && text(it, "/status") == Some("True");
+    conditions.into_iter().flatten().any(is_it)
 }
 
 fn is_idle(job: &Value) -> bool {

@@ -20,7 +20,7 @@ pub(crate) fn pod(name: &str) -> Value {
 pub(crate) fn pod_asking(name: &str, asked: &[(&str, &str)]) -> Value {
     let written: serde_json::Map<_, _> =
         asked.iter().map(|(key, value)| (format!("dataservice.flyte.org/{key}"), json!(value))).collect();
-    let mut pod = json!({
+    admitted(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": name, "namespace": NAMESPACE, "uid": format!("uid-{name}"),
@@ -29,15 +29,22 @@ pub(crate) fn pod_asking(name: &str, asked: &[(&str, &str)]) -> Value {
         },
         "spec": {"restartPolicy": "Never", "containers": [{"name": "task"}]},
         "status": {"phase": "Running"},
-    });
-    let request = Request { uid: name, namespace: NAMESPACE, pod: &pod };
+    }))
+}
+
+/// The pod with what admission puts on it that the controller looks at.
+pub(crate) fn admitted(mut pod: Value) -> Value {
+    let uid = pod["metadata"]["name"].as_str().unwrap();
+    let request = Request { uid, namespace: NAMESPACE, pod: &pod };
     let Decision::Inject { injection, .. } = inject(request, &Settings::default(), &installation()) else {
-        panic!("{asked:?} must be good annotations")
+        panic!("{pod} must be good")
     };
     for (key, value) in &injection.annotations {
         pod["metadata"]["annotations"][key] = json!(value);
     }
-    pod["metadata"]["labels"] = json!(injection.labels);
+    for (key, value) in &injection.labels {
+        pod["metadata"]["labels"][key] = json!(value);
+    }
     pod
 }
 

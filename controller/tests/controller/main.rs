@@ -12,6 +12,8 @@ mod apply_delete;
 #[cfg(test)]
 mod apply_event;
 #[cfg(test)]
+mod apply_leader;
+#[cfg(test)]
 mod apply_template;
 #[cfg(test)]
 mod fixture;
