@@ -112,14 +112,14 @@ impl Progress {
         let ready = servers.iter().filter(|server| server.is_ready).count();
         let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
         let count = format!("{} {ready}/{replicas} ready", service.name);
+        let progressed_at = servers.iter().map(|server| server.progressed_at).chain([set.created_at]).max();
         if ready >= replicas && is_held {
-            return Self { state: State::Ready, message: count, progressed_at: None };
+            return Self { state: State::Ready, message: count, progressed_at };
         }
         let told = known.told.iter().find(|told| told.is_in_the_way(set));
         if let Some(told) = told.filter(|_| servers.len() < replicas) {
             return Self::of_told(told, format!("{count}; {}", told.text), Some(set.created_at));
         }
-        let progressed_at = servers.iter().map(|server| server.progressed_at).chain([set.created_at]).max();
         Self::waiting(format!("{count}{}", missing(service, &servers)), progressed_at)
     }
 

@@ -34,6 +34,8 @@ pub fn usher(consumer: &Consumer, progress: &Progress, now: Timestamp) -> Option
     match &consumer.wait {
         // Where no node takes the pod, it is not our service that it waits for.
         Waiting::Over | Waiting::Gate { placed_at: None, .. } => None,
+        // Its user's own init containers run first, for as long as they like.
+        Waiting::Gate { trouble: None, runs_again: false, .. } if progress.state == State::Ready => None,
         Waiting::Held => Some(match deadline {
             Some(deadline) if progress.state == State::Waiting && now < deadline => Step::Revisit(deadline),
             Some(_) | None => Step::Lift,

@@ -227,6 +227,21 @@ async fn a_gate_that_gives_up_again_and_again_is_ended_with_the_cause() {
 }
 
 #[tokio::test]
+async fn an_init_container_of_the_tasks_own_may_take_longer_than_the_wait() {
+    sandbox(|sandbox| async move {
+        let mut pod = asking(&sandbox, &[("wait", "3s")]).await?;
+        // Longer than the wait, and what its gate is given besides.
+        let slow = json!({"name": "download", "image": flyte::IMAGE, "command": ["sleep", "45"]});
+        pod["spec"]["initContainers"] = json!([slow]);
+        let pod = sandbox.create_pod(&pod).await?;
+        sandbox.until_phase(&name(&pod)?, "Succeeded").await?;
+        assert_eq!(sandbox.told(&name(&pod)?, "DataServiceFailed").await?, [""; 0]);
+        sandbox.until_gone(&object(&pod)?).await
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_does_not_wait_starts_at_once() {
     sandbox(|sandbox| async move {
         let pod = asking(&sandbox, &[("image", "localhost/no-such-image:1"), ("wait", "none")]).await?;

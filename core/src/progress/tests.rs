@@ -85,6 +85,7 @@ fn it_is_ready_when_all_servers_are() {
     let servers = [0, 1].map(|ordinal| server(&consumer, ordinal, &ready()));
     let all = progress(&consumer, &observed(&consumer), &servers, &[]);
     assert_eq!((all.state, all.message.as_str()), (State::Ready, "graph 2/2 ready"));
+    assert_eq!(all.progressed_at, Some(at(110)), "a gate that runs again has its time from then");
     let half = progress(&consumer, &observed(&consumer), &servers[..1], &[]);
     assert_eq!((half.state, half.message.as_str()), (State::Waiting, "graph 1/2 ready"));
     assert_eq!(half.progressed_at, Some(at(110)));

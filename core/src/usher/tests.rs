@@ -26,6 +26,11 @@ fn gate(placed_at: Option<i64>, runs_again: bool) -> Waiting {
     }
 }
 
+/// A pod whose own init containers run, before its gate does.
+fn before_its_gate() -> Consumer {
+    consumer(Waiting::Gate { placed_at: Some(at(120)), trouble: None, runs_again: false })
+}
+
 fn progress(state: State) -> Progress {
     Progress { state, message: "graph 0/1 ready".to_owned(), progressed_at: Some(at(110)) }
 }
@@ -47,6 +52,23 @@ fn a_pod_whose_gate_cannot_say_it_is_ended_after_the_gates_own_time() {
         usher(&waiting, &progress(State::Waiting), at(210)),
         Some(Step::End { cause: "graph 0/1 ready; its wait gate: ErrImagePull: no".to_owned() })
     );
+}
+
+#[test]
+fn a_pod_whose_service_is_ready_has_all_the_time_it_takes_to_get_to_its_gate() {
+    assert_eq!(usher(&before_its_gate(), &progress(State::Ready), at(100_000)), None);
+    assert!(matches!(usher(&before_its_gate(), &progress(State::Waiting), at(210)), Some(Step::End { .. })));
+}
+
+#[test]
+fn a_pod_whose_service_is_ready_is_ended_where_its_gate_cannot_run_or_gets_no_further() {
+    let pulls_in_vain = consumer(gate(Some(120), false));
+    let mut again = before_its_gate();
+    again.wait = Waiting::Gate { placed_at: Some(at(120)), trouble: None, runs_again: true };
+    for consumer in [pulls_in_vain, again] {
+        assert_eq!(usher(&consumer, &progress(State::Ready), at(209)), Some(Step::Revisit(at(210))));
+        assert!(matches!(usher(&consumer, &progress(State::Ready), at(210)), Some(Step::End { .. })));
+    }
 }
 
 #[test]
