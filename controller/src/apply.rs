@@ -130,7 +130,9 @@ async fn one(context: &Context, service: &ServiceRef, action: Action) -> Done {
         }
         Action::Refuse { pod, cause } => {
             let note = format!("this pod does not get its data service {}: {cause}", service.object);
-            Done { events: vec![event(&pod, service, Reason::Failed, &note)], ..Done::default() }
+            // Not about the service: others have it, and are not to be refused for this one's sake.
+            let event = Event { service: None, ..event(&pod, service, Reason::Failed, &note) };
+            Done { events: vec![event], ..Done::default() }
         }
         Action::Release(pod) => {
             mark::release(&context.client, &pod).await.map_or_else(Done::error, |()| Done::default())

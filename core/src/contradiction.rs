@@ -41,7 +41,12 @@ pub fn contradictions<T: AsRef<There>>(
         }
         if let Some(told) = found.and_then(|there| there.failure.as_ref()).filter(|told| is_fresh(told, now))
         {
-            problems.push(place("name"), format!("has just failed for others that share it: {}", told.text));
+            let reason = format!(
+                "has just failed for others that share it: {}; mend that first, then create the pod again \
+                 ({FRESH:#} after it last failed it is tried anew)",
+                told.text
+            );
+            problems.push(place("name"), reason);
         }
         let template = service.spec.open().pod_template.filter(|template| !has_template(template.as_str()));
         // Who joins a service that is there needs no template.
@@ -56,7 +61,12 @@ pub fn contradictions<T: AsRef<There>>(
     problems.or_else(()).err().unwrap_or_default()
 }
 
-/// Long enough for Flyte's next attempt, short enough for somebody who has mended it and tries again.
 fn is_fresh(told: &Told, now: Timestamp) -> bool {
-    now.duration_since(told.at) < SignedDuration::from_secs(15)
+    now.duration_since(told.at) < FRESH
 }
+
+/// Long enough for Flyte's next attempt, short enough for somebody who has mended it and tries again.
+const FRESH: SignedDuration = SignedDuration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

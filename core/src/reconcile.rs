@@ -137,7 +137,7 @@ pub enum Refusal {
     /// It runs already, for the same key and from another specification.
     #[error(
         "all who share the key {key} must ask for the same, and this pod asks for something else than the service that \
-         is there: {differences}"
+         is there: {differences}; ask for the same, or for a service of another name"
     )]
     OtherSpec {
         /// The key that both share.
@@ -146,7 +146,7 @@ pub enum Refusal {
         differences: String,
     },
     /// The name is that of another key's service: eight characters of hash met.
-    #[error("its name is taken by the service with the key {0}")]
+    #[error("its name is taken by the service with the key {0}; choose another name")]
     OtherKey(Key),
 }
 

@@ -51,7 +51,8 @@ async fn of_a_service_that_it_cannot_have() {
     });
     let service = service_of(&pod);
     let note = format!(
-        "this pod does not get its data service {}: its name is taken by the service with the key {other}",
+        "this pod does not get its data service {}: its name is taken by the service with the key {other}; \
+         choose another name",
         service.object
     );
     let script = async |server: &mut Server| {
@@ -64,8 +65,10 @@ async fn of_a_service_that_it_cannot_have() {
         theirs["metadata"]["annotations"][PLAN] = json!(plan);
         let list = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod, theirs]});
         server.answers("GET /api/v1/namespaces/ns-0/pods", 200, list).await;
-        let told = Told { pod: "a".to_owned(), reason: "DataServiceFailed".to_owned(), note };
-        assert_eq!(server.is_told().await, told);
+        let event = server.takes_event().await.body;
+        assert_eq!((&event["regarding"]["name"], &event["note"]), (&json!("a"), &json!(note)));
+        assert_eq!(event["reason"], "DataServiceFailed");
+        assert_eq!(event.get("related"), None, "others have the service, and have not failed");
     };
     let outcome = play(&known(std::slice::from_ref(&pod), &there), &service, script).await;
     assert!(

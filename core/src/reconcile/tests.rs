@@ -491,7 +491,8 @@ fn who_asks_for_something_else_under_the_same_key_is_refused_and_told_what_diffe
     assert_eq!(
         cause,
         "all who share the key execution/ns/execution:e/dataservice must ask for the same, and this pod asks for \
-         something else than the service that is there: image is \"x\" and not \"y\", replicas is 1 and not 3"
+         something else than the service that is there: image is \"x\" and not \"y\", replicas is 1 and not 3; ask for the same, \
+         or for a service of another name"
     );
 }
 
