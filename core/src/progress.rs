@@ -81,7 +81,7 @@ impl Progress {
             return Self::waiting(format!("{name}: waiting for the previous servers to end"), None);
         }
         let is_held = is_owned(set, consumer, service) && is_whole(set, known.observed);
-        Self::of_set(service, set, known, is_held)
+        Self::of_set(service, set, known, is_held, counts_until(consumer, set))
     }
 
     /// How far a pod is whose services are so far.
@@ -106,13 +106,20 @@ impl Progress {
         consumer.plan.wait.map(|wait| later(since, wait))
     }
 
-    fn of_set(service: &PlannedService, set: &Object, known: &Known<'_>, is_held: bool) -> Self {
+    fn of_set(
+        service: &PlannedService,
+        set: &Object,
+        known: &Known<'_>,
+        is_held: bool,
+        counts_until: Timestamp,
+    ) -> Self {
         let ours = |server: &&Server| server.instance == set.record.instance.as_str() && !server.is_ending;
         let servers: Vec<_> = known.servers.iter().filter(ours).collect();
         let ready = servers.iter().filter(|server| server.is_ready).count();
         let replicas = usize::try_from(service.replicas).unwrap_or(usize::MAX);
         let count = format!("{} {ready}/{replicas} ready", service.name);
-        let progressed_at = servers.iter().map(|server| server.progressed_at).chain([set.created_at]).max();
+        let counting = servers.iter().filter(|server| server.created_at <= counts_until);
+        let progressed_at = counting.map(|server| server.progressed_at).chain([set.created_at]).max();
         if ready >= replicas && is_held {
             return Self { state: State::Ready, message: count, progressed_at };
         }
@@ -184,15 +191,21 @@ fn is_whole(set: &Object, observed: &Observed) -> bool {
     observed.missing(&set.record).is_empty() && observed.others().all(|(_, object)| is_attached(object))
 }
 
+/// Until when a server that is made is progress. All are made at first, and however long it takes to place them, that is
+/// progress; one that is made so late takes the place of one that was refused by its node or evicted, and that may go on
+/// for ever.
+fn counts_until(consumer: &Consumer, set: &Object) -> Timestamp {
+    let since = set.created_at.max(consumer.created_at);
+    let waits = consumer.plan.wait.into_iter().cycle().take(MOST_WAITS);
+    waits.fold(since, later)
+}
+
 /// What is missing, a few servers by name: those in trouble first.
 fn missing(service: &PlannedService, servers: &[&Server]) -> String {
     let mut unready: Vec<_> = servers.iter().filter(|server| !server.is_ready).collect();
-    unready.sort_by_key(|server| (server.trouble.is_none(), server.ordinal));
-    let told = unready.iter().take(MOST_NAMED).map(|server| {
-        let how =
-            server.trouble.as_ref().map_or_else(|| server.stage.as_str().to_owned(), ToString::to_string);
-        format!("; {}-{}: {how}", service.name, server.ordinal)
-    });
+    unready.sort_by_key(|server| (!server.is_troubled(), server.ordinal));
+    let told = unready.iter().take(MOST_NAMED);
+    let told = told.map(|server| format!("; {}-{}: {}", service.name, server.ordinal, server.told()));
     let rest = unready.len().saturating_sub(MOST_NAMED);
     let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
     told.chain([more]).collect()
@@ -204,6 +217,8 @@ fn one_line(text: &str) -> String {
 
 /// How long a quota may be full because servers of a service that is gone have not ended yet (their grace is 5 s).
 const SOON: SignedDuration = SignedDuration::from_secs(10);
+/// So many times its wait, a pod's servers may be made anew before that is no progress any more.
+const MOST_WAITS: usize = 6;
 /// Servers that a message names.
 const MOST_NAMED: usize = 3;
 /// The API server's words can be long; a termination message holds 4 KiB in all.

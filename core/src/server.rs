@@ -19,10 +19,16 @@ pub struct Server {
     pub is_ready: bool,
     /// Whether it is being deleted.
     pub is_ending: bool,
+    /// When its pod was made.
+    pub created_at: Timestamp,
     /// When it last came nearer to being ready.
     pub progressed_at: Timestamp,
     /// What keeps it from being ready, if more than time.
     pub trouble: Option<Trouble>,
+    /// Why it was taken off its node, or not taken there, if it was: its StatefulSet makes another one at once.
+    pub removal: Option<Trouble>,
+    /// Why the one in its place before it was, as far as anybody remembers.
+    pub last_removal: Option<Trouble>,
     /// How far it is: `starting`, `not placed yet`…
     pub stage: Stage,
 }
@@ -52,16 +58,38 @@ impl Server {
         let containers = pod::list(pod, "/status/initContainerStatuses").iter();
         let containers = containers.chain(pod::list(pod, "/status/containerStatuses"));
         let is_ready = condition(pod, "Ready").is_some();
+        let removal = Trouble::of_removal(pod);
         Some(Self {
             ordinal: name.rsplit_once('-')?.1.parse().ok()?,
             instance: pod::label(pod, INSTANCE)?.to_owned(),
             is_ready,
             is_ending: pod.pointer("/metadata/deletionTimestamp").is_some(),
+            created_at: pod::timestamp(pod, "/metadata/creationTimestamp")?,
             progressed_at: progressed_at(pod)?,
-            trouble: Trouble::of_scheduling(pod)
+            trouble: removal
+                .clone()
+                .or_else(|| Trouble::of_scheduling(pod))
                 .or_else(|| containers.filter(|_| !is_ready).find_map(Trouble::of_container)),
+            removal,
+            last_removal: None,
             stage,
         })
+    }
+
+    /// How far it is, or what keeps it, in a person's words.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let how = self.trouble.as_ref().map_or_else(|| self.stage.as_str().to_owned(), ToString::to_string);
+        match &self.last_removal {
+            Some(removal) => format!("{how}; the one before it: {removal}"),
+            None => how,
+        }
+    }
+
+    /// Whether more than time keeps it from being ready.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        self.trouble.is_some() || self.last_removal.is_some()
     }
 
     /// The object's name of the service that a server belongs to.
@@ -181,6 +209,25 @@ mod tests {
         );
         assert_eq!(crashing.progressed_at.to_string(), at(2));
         assert_eq!(crashing.trouble.unwrap().to_string(), "ended with exit code 1, 2 restarts");
+    }
+
+    #[test]
+    fn why_a_server_was_taken_off_its_node_is_told() {
+        let evicted = server(&json!({
+            "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory.",
+            "conditions": [condition("PodScheduled", "True", 2)],
+            "containerStatuses": [{"name": "server", "state": {"terminated": {"exitCode": 137}}}],
+        }));
+        assert_eq!(evicted.told(), "Evicted: The node was low on resource: memory.");
+        assert_eq!(evicted.removal, evicted.trouble);
+        let mut next = server(&json!({}));
+        assert!(!next.is_troubled());
+        next.last_removal = evicted.removal;
+        assert!(next.is_troubled());
+        assert_eq!(
+            next.told(),
+            "not placed yet; the one before it: Evicted: The node was low on resource: memory."
+        );
     }
 
     #[test]

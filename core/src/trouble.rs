@@ -53,6 +53,22 @@ impl Trouble {
         Some(Self::new(&format!("{how}{again}"), pod::text(ended, "/message").unwrap_or_default()))
     }
 
+    /// Why a pod was taken off its node, or not taken there: what the kubelet or whoever evicted it said.
+    #[must_use]
+    pub fn of_removal(pod: &Value) -> Option<Self> {
+        let disruption = pod::list(pod, "/status/conditions").iter().find(|condition| {
+            pod::text(condition, "/type") == Some("DisruptionTarget")
+                && pod::text(condition, "/status") == Some("True")
+        });
+        let of = |told: &Value, reason: &str, message: &str| {
+            let message = pod::text(told, message).unwrap_or_default();
+            pod::text(told, reason).map(|reason| Self::new(reason, message))
+        };
+        let is_failed = pod::text(pod, "/status/phase") == Some("Failed");
+        let by_phase = is_failed.then(|| of(pod, "/status/reason", "/status/message")).flatten();
+        by_phase.or_else(|| of(disruption?, "/reason", "/message"))
+    }
+
     /// What keeps a pod from being placed.
     #[must_use]
     pub fn of_scheduling(pod: &Value) -> Option<Self> {
@@ -123,6 +139,19 @@ mod tests {
         assert_eq!(told(&status), None);
         status["ready"] = json!(false);
         assert_eq!(told(&status).as_deref(), Some("ended with exit code 1, 1 restarts"));
+    }
+
+    #[test]
+    fn why_a_pod_was_removed_is_told() {
+        let told = |status: Value| Trouble::of_removal(&json!({"status": status})).map(|t| t.to_string());
+        let rejected =
+            json!({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough cpu"});
+        assert_eq!(told(rejected).as_deref(), Some("OutOfcpu: Node didn't have enough cpu"));
+        let preempted = json!({"phase": "Running", "conditions": [
+            {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "for another"},
+        ]});
+        assert_eq!(told(preempted).as_deref(), Some("PreemptionByScheduler: for another"));
+        assert_eq!(told(json!({"phase": "Pending", "reason": "x"})), None);
     }
 
     #[test]

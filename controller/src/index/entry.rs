@@ -1,6 +1,6 @@
 //! One service, as far as it is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dataservice_core::consumer::Consumer;
 use dataservice_core::plan::PlannedService;
@@ -19,6 +19,8 @@ pub(super) struct Entry {
     /// The uids of its servers; the servers, in the same order.
     server_uids: Vec<String>,
     servers: Vec<Server>,
+    /// Of servers that are not ready, by ordinal, the last that its node refused or lost.
+    removed: BTreeMap<u32, Server>,
     /// The last notices, the newest last.
     notices: Vec<Notice>,
 }
@@ -54,7 +56,8 @@ impl Entry {
         self.observed.slot(kind).take().is_some()
     }
 
-    pub(super) fn show_server(&mut self, uid: String, server: Server) -> bool {
+    pub(super) fn show_server(&mut self, uid: String, mut server: Server) -> bool {
+        self.remember_removal(&mut server);
         match self.server_uids.iter().position(|there| *there == uid).and_then(|at| self.servers.get_mut(at))
         {
             Some(there) if *there == server => false,
@@ -67,6 +70,19 @@ impl Entry {
                 self.servers.push(server);
                 true
             }
+        }
+    }
+
+    /// A server that its node refuses is deleted at once, and the next one has yet to meet its fate: in between, what
+    /// became of the last is told.
+    fn remember_removal(&mut self, server: &mut Server) {
+        if server.removal.is_some() {
+            self.removed.insert(server.ordinal, server.clone());
+        } else if server.is_ready {
+            self.removed.remove(&server.ordinal);
+        } else {
+            let last = self.removed.get(&server.ordinal).filter(|last| last.instance == server.instance);
+            server.last_removal = last.and_then(|last| last.removal.clone());
         }
     }
 
@@ -120,3 +136,36 @@ fn is_older(shown: &Object, known: &Object) -> bool {
 
 /// One for each of a few servers and consumers.
 const MOST_NOTICES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn server(instance: &str, status: &Value) -> Server {
+        let labels = json!({"app.kubernetes.io/managed-by": "flyte-dataservice", "dataservice.flyte.org/instance": instance});
+        let metadata =
+            json!({"name": "graph-0", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": labels});
+        Server::read(&json!({"metadata": metadata, "status": status})).unwrap()
+    }
+
+    #[test]
+    fn why_a_server_was_removed_is_told_of_its_successor_until_that_is_ready() {
+        let mut entry = Entry::default();
+        let rejected = json!({"phase": "Failed", "reason": "OutOfcpu", "message": "no"});
+        entry.show_server("a".to_owned(), server("i", &rejected));
+        entry.lose_servers(|uid| uid == "a");
+        let last = |entry: &mut Entry, uid: &str, instance: &str, status: &Value| {
+            entry.show_server(uid.to_owned(), server(instance, status));
+            let shown = entry.servers.last().and_then(|server| server.last_removal.clone());
+            shown.map(|removal| removal.to_string())
+        };
+        assert_eq!(last(&mut entry, "b", "i", &json!({})).as_deref(), Some("OutOfcpu: no"));
+        assert!(!entry.show_server("b".to_owned(), server("i", &json!({}))), "that is no news");
+        assert_eq!(last(&mut entry, "c", "another making", &json!({})), None);
+        let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        assert_eq!(last(&mut entry, "d", "i", &ready), None);
+        assert_eq!(last(&mut entry, "e", "i", &json!({})), None);
+    }
+}

@@ -209,6 +209,20 @@ fn the_deadline_counts_from_the_last_progress() {
 }
 
 #[test]
+fn servers_that_are_made_again_and_again_are_no_progress_for_ever() {
+    let consumer = consumer(1);
+    let deadline = |created_at: i64, placed_at: i64| {
+        let mut server = server(&consumer, 0, &json!({}));
+        (server.created_at, server.progressed_at) = (at(created_at), at(placed_at));
+        progress(&consumer, &observed(&consumer), &[server], &[]).deadline(&consumer)
+    };
+    let last = 101 + 6 * 600;
+    assert_eq!(deadline(last, last), Some(at(last + 600)));
+    assert_eq!(deadline(last + 1, last + 1), Some(at(101 + 600)), "it has passed");
+    assert_eq!(deadline(102, 100_000), Some(at(100_600)), "a cluster that was full for long");
+}
+
+#[test]
 fn of_several_services_the_worst_counts() {
     let one = |state, message: &str| Progress { state, message: message.to_owned(), progressed_at: None };
     let all = Progress::of_all(vec![one(State::Ready, "a 1/1 ready"), one(State::Waiting, "b 0/1 ready")]);
