@@ -4,6 +4,8 @@ mod create;
 mod leader;
 mod look;
 
+use std::time::Duration;
+
 use dataservice_core::consumer::PodRef;
 use dataservice_core::reconcile::{Action, Attachment, Kind, Knowledge, Update, reconcile};
 use dataservice_core::record::Record;
@@ -54,8 +56,23 @@ struct Done {
     events: Vec<Event>,
 }
 
-/// Does what has to be done for `service`.
-pub async fn apply(context: &Context, service: &ServiceRef, snapshot: &Snapshot) -> Outcome {
+/// What actions are carried out for.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    context: &'a Context,
+    service: &'a ServiceRef,
+    /// For how long it has failed.
+    failing_for: Duration,
+}
+
+/// Does what has to be done for `service`, after it has failed for so long.
+pub async fn apply(
+    context: &Context,
+    service: &ServiceRef,
+    snapshot: &Snapshot,
+    failing_for: Duration,
+) -> Outcome {
+    let work = Work { context, service, failing_for };
     let now = Timestamp::now();
     match leader::look(context, service, snapshot, now).await {
         Lead::Unchanged => decide(context, service, snapshot, now).await,
@@ -71,28 +88,24 @@ pub async fn apply(context: &Context, service: &ServiceRef, snapshot: &Snapshot)
 async fn decide(context: &Context, service: &ServiceRef, snapshot: &Snapshot, now: Timestamp) -> Outcome {
     let actions = reconcile(&snapshot.claims(service), &snapshot.observed, Knowledge::Watched, now);
     if !actions.contains(&Action::Confirm) {
-        return carry_out(context, service, snapshot, actions).await;
+        return carry_out(work, snapshot, actions).await;
     }
     match look::look(context, service, snapshot, now).await {
         Ok((listed, job)) => {
             let knowledge = Knowledge::Confirmed(job);
             let actions = reconcile(&listed.claims(service), &listed.observed, knowledge, now);
-            carry_out(context, service, &listed, actions).await
+            carry_out(work, &listed, actions).await
         }
         Err(error) => Outcome { error: Some(error), ..Outcome::default() },
     }
 }
 
-async fn carry_out(
-    context: &Context,
-    service: &ServiceRef,
-    snapshot: &Snapshot,
-    actions: Vec<Action>,
-) -> Outcome {
+async fn carry_out(work: Work<'_>, snapshot: &Snapshot, actions: Vec<Action>) -> Outcome {
+    let Work { context, service, .. } = work;
     let mut outcome = Outcome::default();
     let mut events = Vec::new();
     // Boxed: the compiler cannot tell that closures which borrow are good for every lifetime.
-    let doing: Vec<_> = actions.into_iter().map(|action| one(context, service, action).boxed()).collect();
+    let doing: Vec<_> = actions.into_iter().map(|action| one(work, action).boxed()).collect();
     let mut doing = iter(doing).buffer_unordered(MOST_AT_ONCE);
     while let Some(done) = doing.next().await {
         outcome.add(done.outcome);
@@ -117,11 +130,12 @@ async fn publish(context: &Context, service: &ServiceRef, events: &[Event]) {
     iter(publishing.collect::<Vec<_>>()).buffer_unordered(MOST_AT_ONCE).collect::<()>().await;
 }
 
-async fn one(context: &Context, service: &ServiceRef, action: Action) -> Done {
+async fn one(work: Work<'_>, action: Action) -> Done {
+    let Work { context, service, .. } = work;
     match action {
         Action::Attach(attachment) => attach(context, service, &attachment).await,
         Action::Confirm => Done::default(),
-        Action::Create { creation, kinds } => create::create(context, service, &creation, &kinds).await,
+        Action::Create { creation, kinds } => create::create(work, &creation, &kinds).await,
         Action::Delete { kind, uid, resource_version } => {
             delete(context, service, kind, &uid, resource_version).await.map_or_else(Done::error, |()| Done {
                 outcome: Outcome { deleted: vec![(kind, uid)], ..Outcome::default() },

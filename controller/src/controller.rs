@@ -177,8 +177,9 @@ impl Controller {
         }
         self.unseen.remove(&service);
         let (context, snapshot) = (self.context.clone(), self.index.snapshot(&service));
+        let failing_for = self.queue.failing_for(&Item::Service(service.clone()));
         Some(Box::pin(async move {
-            let outcome = apply(&context, &service, &snapshot).await;
+            let outcome = apply(&context, &service, &snapshot, failing_for).await;
             Worked::Service(service, Box::new(outcome))
         }))
     }

@@ -113,7 +113,7 @@ impl Error {
             Self::Create { source: kube::Error::Api(status), .. }
                 if matches!(status.code, 400 | 403 | 422) =>
             {
-                Hope::Never
+                Hope::of_refusal(&status.message)
             }
             Self::NameTaken { .. } | Self::Template(_) | Self::TemplateMissing { .. } => Hope::Never,
             _ => Hope::Mends,

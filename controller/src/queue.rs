@@ -19,7 +19,14 @@ pub struct Queue<T> {
     busy: HashSet<T>,
     /// Of the busy ones, those to look at again, and when.
     again: HashMap<T, Instant>,
-    failures: HashMap<T, ExponentialBackoff>,
+    failures: HashMap<T, Failing>,
+}
+
+/// An item at which work fails.
+#[derive(Debug)]
+struct Failing {
+    backoff: ExponentialBackoff,
+    since: Instant,
 }
 
 // === impl Queue ===
@@ -78,15 +85,25 @@ impl<T: Clone + Eq + Hash> Queue<T> {
 
     /// The work at `item` failed: it is tried again, later each time. Says when.
     pub fn failed(&mut self, item: T) -> Duration {
-        let backoff = self.failures.entry(item.clone()).or_insert_with(|| RETRY.build());
+        let now = Instant::now();
+        let failing = self
+            .failures
+            .entry(item.clone())
+            .or_insert_with(|| Failing { backoff: RETRY.build(), since: now });
         // The builder sets no maximum of tries.
-        let delay = backoff.next().unwrap_or(LONGEST_RETRY);
+        let delay = failing.backoff.next().unwrap_or(LONGEST_RETRY);
         self.busy.remove(&item);
         // What came in meanwhile may have mended it.
-        let retry = Instant::now() + delay;
+        let retry = now + delay;
         let at = self.again.remove(&item).map_or(retry, |again| again.min(retry));
         self.push(item, at);
         delay
+    }
+
+    /// For how long the work at `item` has failed again and again.
+    #[must_use]
+    pub fn failing_for(&self, item: &T) -> Duration {
+        self.failures.get(item).map(|failing| failing.since.elapsed()).unwrap_or_default()
     }
 
     /// How many items are being worked at.
@@ -155,7 +172,9 @@ mod tests {
         assert!(delays[4] > delays[0] * 4, "{delays:?}");
         assert!(delays.iter().all(|delay| *delay <= LONGEST_RETRY * 2), "{delays:?}");
         queue.next().await;
+        assert!(queue.failing_for(&"a") >= delays.iter().sum(), "{:?}", queue.failing_for(&"a"));
         queue.done("a");
+        assert!(queue.failing_for(&"a").is_zero());
         queue.push("a", Instant::now());
         queue.next().await;
         assert!(queue.failed("a") < Duration::from_millis(201), "success forgets failures");

@@ -64,6 +64,29 @@ pub enum State {
     Failed,
 }
 
+// === impl Hope ===
+
+impl Hope {
+    /// Whether waiting may mend what the API server has refused (403, or 400 and 422), by its words.
+    #[must_use]
+    pub fn of_refusal(text: &str) -> Self {
+        // The latter where the quota is new and nobody has counted yet.
+        let is_quota =
+            ["exceeded quota", "status unknown for quota"].iter().any(|quota| text.contains(quota));
+        if is_quota { Self::MendsSoon } else { Self::Never }
+    }
+
+    /// Whether there is none, of a cause that was there for so long.
+    #[must_use]
+    pub fn is_lost_after(self, waited: SignedDuration) -> bool {
+        match self {
+            Self::Mends => false,
+            Self::MendsSoon => waited > SOON,
+            Self::Never => true,
+        }
+    }
+}
+
 // === impl Progress ===
 
 impl Progress {
@@ -138,12 +161,11 @@ impl Progress {
     }
 
     fn of_told(told: &Told, message: String, progressed_at: Option<Timestamp>) -> Self {
-        match told.hope {
-            Hope::Never => Self::failed(message),
-            Hope::MendsSoon if progressed_at.is_some_and(|since| told.at.duration_since(since) > SOON) => {
-                Self::failed(message)
-            }
-            Hope::Mends | Hope::MendsSoon => Self::waiting(message, progressed_at),
+        let waited = progressed_at.map(|since| told.at.duration_since(since)).unwrap_or_default();
+        if told.hope.is_lost_after(waited) {
+            Self::failed(message)
+        } else {
+            Self::waiting(message, progressed_at)
         }
     }
 
@@ -164,13 +186,8 @@ impl Told {
     #[must_use]
     pub fn of_failed_creation(text: &str, at: Timestamp) -> Self {
         let text = text.split_once("failed error: ").map_or(text, |(_, cause)| cause);
-        let hope = if text.contains("exceeded quota") {
-            Hope::MendsSoon
-        } else if text.contains("is forbidden") || text.contains("is invalid") {
-            Hope::Never
-        } else {
-            Hope::Mends
-        };
+        let is_refused = text.contains("is forbidden") || text.contains("is invalid");
+        let hope = if is_refused { Hope::of_refusal(text) } else { Hope::Mends };
         Self { text: one_line(text), at, hope }
     }
 

@@ -1,24 +1,21 @@
 //! Making a service's objects.
 
-use dataservice_core::progress::Hope;
 use dataservice_core::reconcile::{Creation, Kind};
 use dataservice_core::render;
+use jiff::SignedDuration;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::Value;
 
-use super::{Context, Done, Error, MANAGER, Outcome, event, look, record};
+use super::{Context, Done, Error, MANAGER, Outcome, Work, event, look, record};
 use crate::event::Reason;
 use crate::index::ServiceRef;
 use crate::kind;
 
 /// Makes what is missing, in order: servers are not made before their names. Its consumers are told, whether it worked
 /// or not.
-pub(super) async fn create(
-    context: &Context,
-    service: &ServiceRef,
-    creation: &Creation,
-    kinds: &[Kind],
-) -> Done {
+pub(super) async fn create(work: Work<'_>, creation: &Creation, kinds: &[Kind]) -> Done {
+    let Work { context, service, failing_for } = work;
+    let waited = SignedDuration::try_from(failing_for).unwrap_or(SignedDuration::MAX);
     let mut outcome = Outcome::default();
     for kind in kinds {
         match one(context, service, *kind, creation).await {
@@ -32,7 +29,7 @@ pub(super) async fn create(
     let tell =
         |reason, note: &str| creation.consumers.iter().map(|pod| event(pod, service, reason, note)).collect();
     let events = match &outcome.error {
-        Some(error) if error.hope() == Hope::Never => tell(Reason::Failed, &error.to_string()),
+        Some(error) if error.hope().is_lost_after(waited) => tell(Reason::Failed, &error.to_string()),
         Some(error) => tell(Reason::Delayed, &error.to_string()),
         None if outcome.created.is_empty() => Vec::new(),
         None => {

@@ -1,11 +1,13 @@
 //! Making a service.
 
+use std::time::Duration;
+
 use dataservice_controller::apply::Outcome;
 use dataservice_core::reconcile::Kind;
 use serde_json::{Value, json};
 
 use crate::fixture::{foreign_object, known, object, object_of, pod, service_of};
-use crate::scenario::{Server, line, play, post};
+use crate::scenario::{Server, line, play, play_again, post};
 
 #[tokio::test(start_paused = true)]
 async fn the_service_is_made_before_the_stateful_set() {
@@ -104,4 +106,22 @@ async fn a_creation_that_is_refused_is_an_error_with_the_api_servers_words() {
     // One refused, the other made all the same.
     assert_eq!(outcome.created, [(Kind::Service, "uid-Service".to_owned())]);
     assert_eq!(outcome.error.unwrap().to_string(), told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_full_is_waited_for_as_long_as_servers_take_to_end() {
+    let pod = pod("a");
+    let service = service_of(&pod);
+    for (seconds, reason) in
+        [(0, "DataServiceDelayed"), (10, "DataServiceDelayed"), (11, "DataServiceFailed")]
+    {
+        let script = async |server: &mut Server| {
+            let why = "services \"a\" is forbidden: exceeded quota: q";
+            server.refuses(&post(Kind::Service), 403, "Forbidden", why).await;
+            assert_eq!(server.is_told().await.reason, reason);
+        };
+        let index = known(std::slice::from_ref(&pod), &[]);
+        let outcome = play_again(&index, &service, Duration::from_secs(seconds), script).await;
+        assert!(outcome.error.is_some(), "it is tried again all the same");
+    }
 }

@@ -114,6 +114,16 @@ pub(crate) fn play<'a>(
     service: &'a ServiceRef,
     script: impl AsyncFnOnce(&mut Server) + 'a,
 ) -> LocalBoxFuture<'a, Outcome> {
+    play_again(index, service, Duration::ZERO, script)
+}
+
+/// The same, after it has failed for so long.
+pub(crate) fn play_again<'a>(
+    index: &Index,
+    service: &'a ServiceRef,
+    failing_for: Duration,
+    script: impl AsyncFnOnce(&mut Server) + 'a,
+) -> LocalBoxFuture<'a, Outcome> {
     let (mock, handle) = mock::pair();
     let snapshot = index.snapshot(service);
     let serve = async {
@@ -123,7 +133,7 @@ pub(crate) fn play<'a>(
     };
     let call = async move {
         let context = Context { client: Client::new(mock, "default"), reporter: "webhook-0".to_owned() };
-        apply(&context, service, &snapshot).await
+        apply(&context, service, &snapshot, failing_for).await
     };
     within_an_hour(async { futures::join!(serve, call).1 }).boxed_local()
 }

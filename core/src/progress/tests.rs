@@ -185,8 +185,21 @@ fn a_servers_refusal_is_told_by_events_alone() {
     let full = format!("{create}exceeded quota: q");
     assert_eq!(of(&full, 105).state, State::Waiting, "the servers that fill it may just be ending");
     assert_eq!(of(&full, 112).state, State::Failed);
+    let uncounted = format!("{create}status unknown for quota: q, resources: pods");
+    assert_eq!(of(&uncounted, 105).state, State::Waiting, "it is counted within seconds");
     assert_eq!(of(&full, 99).state, State::Waiting, "told of a predecessor");
     assert_eq!(of("Internal error occurred", 130).state, State::Waiting);
+}
+
+#[test]
+fn what_the_api_server_refuses_is_mended_soon_or_never() {
+    let full = Hope::of_refusal("statefulsets.apps \"g\" is forbidden: exceeded quota: q, requested: …");
+    assert_eq!(full, Hope::MendsSoon);
+    assert_eq!(Hope::of_refusal("services \"g\" is forbidden: not you"), Hope::Never);
+    let lost = |seconds| {
+        [Hope::Mends, full, Hope::Never].map(|hope| hope.is_lost_after(SignedDuration::from_secs(seconds)))
+    };
+    assert_eq!((lost(10), lost(11)), ([false, false, true], [false, true, true]));
 }
 
 #[test]
