@@ -75,17 +75,18 @@ pub async fn apply(
     let work = Work { context, service, failing_for };
     let now = Timestamp::now();
     match leader::look(context, service, snapshot, now).await {
-        Lead::Unchanged => decide(context, service, snapshot, now).await,
-        Lead::Concluded(snapshot) => decide(context, service, &snapshot, now).await,
+        Lead::Unchanged => decide(work, snapshot, now).await,
+        Lead::Concluded(snapshot) => decide(work, &snapshot, now).await,
         Lead::Undecided(until) => {
-            let mut outcome = decide(context, service, snapshot, now).await;
+            let mut outcome = decide(work, snapshot, now).await;
             outcome.add(Outcome { revisit: Some(until), ..Outcome::default() });
             outcome
         }
     }
 }
 
-async fn decide(context: &Context, service: &ServiceRef, snapshot: &Snapshot, now: Timestamp) -> Outcome {
+async fn decide(work: Work<'_>, snapshot: &Snapshot, now: Timestamp) -> Outcome {
+    let Work { context, service, .. } = work;
     let actions = reconcile(&snapshot.claims(service), &snapshot.observed, Knowledge::Watched, now);
     if !actions.contains(&Action::Confirm) {
         return carry_out(work, snapshot, actions).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dataservice_core::annotation::CONSUMER;
-use dataservice_core::consumer::{Consumer, Owner};
-use dataservice_core::reconcile::Job;
+use dataservice_core::consumer::{Consumer, InvalidConsumer, Owner};
+use dataservice_core::reconcile::{Job, Observed};
 use dataservice_core::record::MANAGED_BY;
 use dataservice_core::standing::Standing;
 use jiff::Timestamp;
@@ -29,9 +29,13 @@ pub(super) async fn look(
     // Without a resourceVersion, so that it is the newest: consistent with what was marked before.
     let list = api.list(&ListParams::default().labels(&labels)).await;
     let list = list.map_err(|source| Error::ListConsumers { service: service.clone(), source })?;
-    let consumers = list.into_iter().filter_map(|pod| read(service, snapshot, &json(pod), now).transpose());
-    let listed =
-        Snapshot { consumers: consumers.collect::<Result<_, _>>()?, observed: snapshot.observed.clone() };
+    let mut listed = Snapshot { consumers: Vec::new(), observed: snapshot.observed.clone() };
+    for pod in list {
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let consumer = read(&listed.observed, &json(pod), now);
+        let misunderstood = |source| Error::ReadConsumer { pod: name, service: service.clone(), source };
+        listed.consumers.extend(consumer.map_err(misunderstood)?.map(Arc::new));
+    }
     let job = job(context, service, &listed).await;
     Ok((listed, job))
 }
@@ -40,20 +44,12 @@ pub(super) async fn look(
 /// has changed it) keeps the service, unless its own status says that it has ended.
 ///
 /// Only this service: the label says which, and whoever can put it on a pod can as well have a consumer of it.
-fn read(
-    service: &ServiceRef,
-    snapshot: &Snapshot,
-    pod: &Value,
-    now: Timestamp,
-) -> Result<Option<Arc<Consumer>>, Error> {
+fn read(observed: &Observed, pod: &Value, now: Timestamp) -> Result<Option<Consumer>, InvalidConsumer> {
     // The longest that any of the service's consumers has asked for.
-    let on_failure = snapshot.observed.stateful_set.as_ref().map(|set| set.record.lifetime.on_failure);
+    let on_failure = observed.stateful_set.as_ref().map(|set| set.record.lifetime.on_failure);
     match Consumer::read(pod) {
-        Ok(consumer) => Ok(Some(Arc::new(consumer))),
-        Err(source) if Standing::of(pod, on_failure.unwrap_or_default()).is_live(now) => {
-            let pod = text(pod, "/metadata/name").unwrap_or_default().to_owned();
-            Err(Error::ReadConsumer { pod, service: service.clone(), source })
-        }
+        Ok(consumer) => Ok(Some(consumer)),
+        Err(error) if Standing::of(pod, on_failure.unwrap_or_default()).is_live(now) => Err(error),
         Err(_) => Ok(None),
     }
 }

@@ -24,7 +24,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn begin() -> Self {
+    fn begin() -> Self {
         let (service, api_server) = mock::pair();
         let (follower, mut requests) = Follower::new(Client::new(service, "default"));
         let pod = PodRef { namespace: "ns".to_owned(), name: "a".to_owned(), uid: "u".to_owned() };
@@ -101,7 +101,7 @@ const NOT_ASKED: &str = "the API server could not be asked whether that is still
 
 #[tokio::test(start_paused = true)]
 async fn what_is_still_so_is_ready() {
-    let mut scene = Scene::begin().await;
+    let mut scene = Scene::begin();
     let ready = Standing::Ready { message: "graph 1/1 ready".to_owned() };
     assert_eq!(scene.told(200, set(false)).await.0, ready);
     assert_eq!(scene.standings.next().await, None);
@@ -109,21 +109,21 @@ async fn what_is_still_so_is_ready() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_fails_says_nothing_and_ends_no_pod_that_has_waited_for_long() {
-    let mut scene = Scene::begin().await;
+    let mut scene = Scene::begin();
     assert_waits_on(&scene.told(500, away()).await.0, NOT_ASKED);
     assert!(matches!(scene.told(200, set(false)).await.0, Standing::Ready { .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_about_to_go_is_looked_at_once_more() {
-    let mut scene = Scene::begin().await;
+    let mut scene = Scene::begin();
     assert_waits_on(&scene.told(200, set(true)).await.0, "looking once more");
     assert!(matches!(scene.told(200, set(false)).await.0, Standing::Ready { .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_look_has_its_end() {
-    let mut scene = Scene::begin().await;
+    let mut scene = Scene::begin();
     let start = Instant::now();
     let (told, asked) = futures::join!(scene.standings.next(), scene.api_server.next_request());
     assert!(asked.is_some());
@@ -133,7 +133,7 @@ async fn a_look_has_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn looks_become_rarer() {
-    let mut scene = Scene::begin().await;
+    let mut scene = Scene::begin();
     let mut asked = Vec::new();
     for _ in 0..12 {
         asked.push(scene.told(500, away()).await.1);
@@ -147,7 +147,7 @@ async fn looks_become_rarer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_the_controller() {
-    let mut scene = Scene::begin().await;
+    let mut scene = Scene::begin();
     assert_waits_on(&scene.told(500, away()).await.0, NOT_ASKED);
     let Scene { mut standings, _known: known, .. } = scene;
     drop(known);
