@@ -9,10 +9,8 @@ use dataservice_tests::obstacle::Obstacle;
 use dataservice_tests::sandbox::{gate_message, name, object, sandbox};
 use dataservice_tests::wait;
 use dataservice_tests::webhook::Webhook;
-use k8s_openapi::api::core::v1::PodTemplate;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -103,37 +101,6 @@ async fn a_gate_that_cannot_ask_goes_by_names_and_connections() {
             "{told}"
         );
         sandbox.until_gone(&object(&pod)?).await
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_template_that_went_after_admission_ends_the_wait_at_once() {
-    let _alone = ALONE.lock().await;
-    sandbox(|sandbox| async move {
-        let templates: Api<PodTemplate> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
-        let template =
-            json!({"metadata": {"name": "graph"}, "template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}});
-        templates.create(&PostParams::default(), &serde_json::from_value(template)?).await?;
-        let mut pod = sandbox.pod("plain", TASK).await?;
-        flyte::annotate(&mut pod, &[("pod-template", "graph"), ("wait", "1h")]);
-        // Nothing is made for a pod that no controller sees: it is admitted, then the webhook goes.
-        let pod = wait::until("the template to be known", || async {
-            let answer = sandbox.try_create(&pod, "dryRun=All").await?;
-            Ok((answer.status == 201).then_some(pod.clone()))
-        })
-        .await?;
-        templates.delete("graph", &DeleteParams::default()).await?;
-        // Its memory follows by a watch: the pod comes in between, or is refused, which is told elsewhere.
-        let answer = sandbox.try_create(&pod, "").await?;
-        let message = if answer.status == 201 {
-            sandbox.until_given_up(&name(&answer.body)?).await?
-        } else {
-            answer.body["message"].as_str().unwrap().to_owned()
-        };
-        let at_the_gate = format!("there is no pod template \"graph\" in namespace {}", sandbox.namespace);
-        assert!(message.contains(&at_the_gate) || message.contains("\"graph\" is not there"), "{message}");
-        Ok(())
     })
     .await;
 }

@@ -5,12 +5,12 @@
 use anyhow::Result;
 use dataservice_tests::cluster::logs;
 use dataservice_tests::flyte::{self, TASK};
-use dataservice_tests::obstacle::squat;
+use dataservice_tests::obstacle::{Obstacle, squat};
 use dataservice_tests::sandbox::{Sandbox, name, object, sandbox};
 use dataservice_tests::wait;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, PodTemplate, ResourceQuota};
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 /// A pod with these annotations besides those of every test.
@@ -186,6 +186,40 @@ async fn a_missing_template_is_refused_at_admission() {
     .await;
 }
 
+/// A gate of the test's own keeps the pod from a node, and so its wait gate from asking too early.
+#[tokio::test]
+async fn a_template_that_went_after_admission_ends_the_wait_at_once() {
+    sandbox(|sandbox| async move {
+        template(&sandbox, json!({"containers": [{"name": "primary", "image": "unused"}]})).await?;
+        let mut pod = asking(&sandbox, &[("pod-template", "graph"), ("wait", "1h")]).await?;
+        pod["spec"]["schedulingGates"] = json!([{"name": "tests/template"}]);
+        let obstacle = Obstacle::put(&sandbox.client, &sandbox.namespace).await?;
+        let pod = wait::until("the template to be known", || async {
+            let answer = sandbox.try_create(&pod, "").await?;
+            Ok((answer.status == 201).then_some(answer.body))
+        })
+        .await?;
+        let pod = name(&pod)?;
+        sandbox.until_told(&pod, "DataServiceFailed").await?;
+        let templates: Api<PodTemplate> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+        templates.delete("graph", &DeleteParams::default()).await?;
+        obstacle.lift().await?;
+        let cause = format!("there is no pod template \"graph\" in namespace {}", sandbox.namespace);
+        wait::until("the pod to be told of the template", || async {
+            let told = sandbox.told(&pod, "DataServiceFailed").await?;
+            Ok(told.iter().any(|told| told.contains(&cause)).then_some(()))
+        })
+        .await?;
+        let operations = json!([{"op": "remove", "path": "/spec/schedulingGates"}]);
+        let operations = Patch::Json::<()>(serde_json::from_value(operations)?);
+        sandbox.pods().patch(&pod, &PatchParams::default(), &operations).await?;
+        let told = sandbox.until_given_up(&pod).await?;
+        assert_told(&told, &["dataservice: not made yet", &cause]);
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_name_that_somebody_else_has_ends_the_wait_at_once() {
     sandbox(|sandbox| async move {
@@ -284,10 +318,10 @@ async fn a_held_pod_is_placed_when_its_service_is_ready() {
         assert_eq!(pod["spec"]["schedulingGates"], json!([{"name": "dataservice.flyte.org/ready"}]));
         let (pod, object) = (name(&pod)?, object(&pod)?);
         let ready_at = wait::until("the server to be ready", || async {
+            // In this order: it is placed a moment after its service is ready.
+            let is_placed = sandbox.pods().get(&pod).await?.spec.unwrap().node_name.is_some();
             let set = sandbox.stateful_sets().get_opt(&object).await?;
             let ready = set.and_then(|set| set.status?.ready_replicas) == Some(1);
-            let there = sandbox.pods().get(&pod).await?;
-            let is_placed = there.spec.unwrap().node_name.is_some();
             assert!(ready || !is_placed, "placed before its service is ready");
             Ok(ready.then_some(()))
         });
