@@ -79,6 +79,28 @@ fn make_runnable(container: &mut Value, list: &str, task: &str) {
     }
 }
 
+/// Makes a pod of Flyte 1 into what Flyte 2 makes of the same task: an action of a run, controlled by a `TaskAction`.
+///
+/// As `executor/pkg/plugin/task_exec_metadata.go` of Flyte 2 has it: no fixture of it is there.
+pub fn into_flyte_2(pod: &mut Value, run: &str, action: &str) {
+    pod["metadata"]["name"] = json!(format!("{run}-{action}-0"));
+    pod["metadata"]["labels"] = json!({
+        "action": action, "attempt": "1", "domain": "development", "organization": "acme", "project": "flytesnacks",
+        "run": run, "task-name": "train",
+        "flyte.org/action": action, "flyte.org/action-type": "task", "flyte.org/domain": "development",
+        "flyte.org/is-root": (action == "a0").to_string(), "flyte.org/managed": "true",
+        "flyte.org/project": "flytesnacks", "flyte.org/run": run,
+    });
+    pod["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "flyte.org/v1", "kind": "TaskAction", "name": format!("{run}-{action}"), "uid": "",
+        "controller": true, "blockOwnerDeletion": true,
+    }]);
+    for container in pod["spec"]["containers"].as_array_mut().into_iter().flatten() {
+        container["env"] =
+            json!([{"name": "ACTION_NAME", "value": action}, {"name": "RUN_NAME", "value": run}]);
+    }
+}
+
 /// Puts annotations of ours on a pod; keys without the prefix.
 pub fn annotate(pod: &mut Value, annotations: &[(&str, &str)]) {
     for (key, value) in annotations {

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 
 /// A process on this machine.
@@ -31,12 +33,34 @@ impl Process {
     #[must_use]
     pub fn of(pod: &Pod, container: &str, program: &str) -> Option<Self> {
         let id = container_id(pod, container)?;
-        let folders = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        Self::find(|cgroup| cgroup.contains(&id), program)
+    }
+
+    /// The process that holds a pod's sandbox; nothing, where the node is another machine.
+    ///
+    /// The pod's uid is in the path of its cgroup: as it is with the driver cgroupfs, with `_` for `-` with systemd.
+    #[must_use]
+    pub fn of_sandbox(pod: &Pod) -> Option<Self> {
+        let uid = pod.metadata.uid.as_deref()?;
+        let forms = [format!("pod{uid}"), format!("pod{}", uid.replace('-', "_"))];
+        Self::find(|cgroup| forms.iter().any(|form| cgroup.contains(form)), "pause")
+    }
+
+    fn find(is_it: impl Fn(&str) -> bool, program: &str) -> Option<Self> {
+        let mut folders = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
         let is_it = |folder: &PathBuf| {
             let cgroup = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
-            cgroup.contains(&id) && runs(folder, program)
+            is_it(&cgroup) && runs(folder, program)
         };
-        folders.into_iter().find(is_it).map(|folder| Self { folder })
+        folders.find(is_it).map(|folder| Self { folder })
+    }
+
+    /// Ends it by SIGKILL.
+    pub fn kill(&self) -> Result<()> {
+        let pid = self.folder.file_name().context("a process without a number")?;
+        let status = Command::new("kill").arg("-KILL").arg(pid).status().context("kill is needed")?;
+        ensure!(status.success(), "failed to kill {}", self.folder.display());
+        Ok(())
     }
 
     /// Its memory; nothing, once it has ended.

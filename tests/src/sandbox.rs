@@ -68,7 +68,17 @@ impl Sandbox {
 
     /// A fixture that runs `task` here, controlled by an object that is there.
     pub async fn pod(&self, fixture: &str, task: &str) -> Result<Value> {
-        let mut pod = flyte::runnable(fixture, task)?;
+        self.own(flyte::runnable(fixture, task)?).await
+    }
+
+    /// The plain fixture as an action of a Flyte 2 run, that runs `task` here, controlled by an object that is there.
+    pub async fn flyte_2_pod(&self, run: &str, action: &str, task: &str) -> Result<Value> {
+        let mut pod = flyte::runnable("plain", task)?;
+        flyte::into_flyte_2(&mut pod, run, action);
+        self.own(pod).await
+    }
+
+    async fn own(&self, mut pod: Value) -> Result<Value> {
         pod["metadata"]["namespace"] = self.namespace.clone().into();
         owner::own(&self.client, &self.namespace, &mut pod).await?;
         Ok(pod)
