@@ -4,7 +4,7 @@
 
 use dataservice_tests::flyte::{self, TASK};
 use dataservice_tests::sandbox::{name, object, sandbox};
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -84,6 +84,62 @@ async fn a_users_own_value_stands_with_a_warning() {
 }
 
 #[tokio::test]
+async fn a_value_that_env_from_gives_gives_way_to_the_endpoints() {
+    sandbox(|sandbox| async move {
+        let maps: kube::Api<k8s_openapi::api::core::v1::ConfigMap> =
+            kube::Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+        let map =
+            json!({"metadata": {"name": "settings"}, "data": {"MY_DATASERVICES": "mine:1", "OTHER": "kept"}});
+        maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+        let mut pod = sandbox.pod("plain", "echo $MY_DATASERVICES $OTHER").await?;
+        pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+        let pod = sandbox.create_pod(&pod).await?;
+        let (pod, object) = (name(&pod)?, object(&pod)?);
+        sandbox.until_phase(&pod, "Succeeded").await?;
+        let printed =
+            dataservice_tests::cluster::logs(&sandbox.client, &sandbox.namespace, &pod, "primary").await?;
+        assert_eq!(printed, format!("{object}-0.{object}:40000 {object}-1.{object}:40000 kept\n"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_with_a_label_of_ours_alone_is_refused() {
+    sandbox(|sandbox| async move {
+        for label in ["dataservice.flyte.org/consumer", "dataservice.flyte.org/uses-cache"] {
+            let mut pod = sandbox.pod("plain", "true").await?;
+            flyte::strip(&mut pod);
+            pod["metadata"]["labels"][label] = json!("true");
+            let answer = sandbox.try_create(&pod, "").await?;
+            assert_eq!(answer.status, 422, "{label}: {answer:?}");
+            let message = answer.body["message"].as_str().unwrap();
+            assert!(message.contains("was it copied from a pod that ran?"), "{message}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_that_is_given_our_label_alone_later_is_left_alone() {
+    sandbox(|sandbox| async move {
+        let mut pod = sandbox.pod("plain", "sleep 4").await?;
+        flyte::strip(&mut pod);
+        let pod = name(&sandbox.create_pod(&pod).await?)?;
+        let label = json!({"metadata": {"labels": {"dataservice.flyte.org/consumer": "true"}}});
+        sandbox.pods().patch(&pod, &PatchParams::default(), &Patch::Merge(&label)).await?;
+        let ended = sandbox.until_phase(&pod, "Succeeded").await?;
+        let ours = |key: &String| key.starts_with("dataservice.flyte.org/");
+        assert!(!ended.metadata.annotations.unwrap_or_default().keys().any(ours));
+        assert!(sandbox.stateful_sets().list(&ListParams::default()).await?.items.is_empty());
+        assert!(sandbox.services().list(&ListParams::default()).await?.items.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_endpoints_expand_in_a_users_own_variables() {
     sandbox(|sandbox| async move {
         let mut pod = sandbox.pod("plain", "echo $SERVERS").await?;
@@ -139,13 +195,7 @@ async fn a_restricted_namespace_takes_what_is_injected_and_what_is_made() {
             kube::Api::all(sandbox.client.clone());
         let restricted =
             json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
-        namespaces
-            .patch(
-                &sandbox.namespace,
-                &kube::api::PatchParams::default(),
-                &kube::api::Patch::Merge(&restricted),
-            )
-            .await?;
+        namespaces.patch(&sandbox.namespace, &PatchParams::default(), &Patch::Merge(&restricted)).await?;
         let mut pod = sandbox.pod("plain", TASK).await?;
         pod["spec"]["securityContext"] =
             json!({"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}});

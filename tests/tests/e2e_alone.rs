@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+use std::time::Duration;
+
 use anyhow::Result;
 use dataservice_tests::cluster::{client, logs, metric};
 use dataservice_tests::flyte::{self, PATIENT_TASK, TASK};
@@ -11,8 +13,10 @@ use dataservice_tests::wait;
 use dataservice_tests::webhook::Webhook;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -55,6 +59,55 @@ async fn a_webhook_that_restarts_between_admission_and_creation_loses_nothing() 
         obstacle.lift().await?;
         sandbox.until_phase(&pod, "Succeeded").await?;
         assert_eq!(logs(&sandbox.client, &sandbox.namespace, &pod, "primary").await?.lines().count(), 2);
+        sandbox.until_gone(&object).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_restarts_still_knows_why_a_pod_waits_in_vain() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let obstacle = Obstacle::put(&sandbox.client, &sandbox.namespace).await?;
+        let mut pod = sandbox.pod("plain", TASK).await?;
+        flyte::annotate(&mut pod, &[("wait", "1h")]);
+        // A gate of the test's own: its wait gate asks after the restart.
+        pod["spec"]["schedulingGates"] = json!([{"name": "tests/restart"}]);
+        let pod = name(&sandbox.create_pod(&pod).await?)?;
+        sandbox.until_told(&pod, "DataServiceFailed").await?;
+        Webhook::of(&sandbox.client).restart().await?;
+        let operations = json!([{"op": "remove", "path": "/spec/schedulingGates"}]);
+        let operations = Patch::Json::<()>(serde_json::from_value(operations)?);
+        sandbox.pods().patch(&pod, &PatchParams::default(), &operations).await?;
+        let message = sandbox.until_given_up(&pod).await;
+        obstacle.lift().await?;
+        let message = message?;
+        assert!(message.contains("an obstacle of the tests"), "{message}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_whose_plan_cannot_be_read_any_more_keeps_its_service_until_it_ends() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let mut pod = sandbox.pod("plain", "sleep 600").await?;
+        flyte::annotate(&mut pod, &[("replicas", "1")]);
+        let pod = sandbox.create_pod(&pod).await?;
+        let (pod, object) = (name(&pod)?, object(&pod)?);
+        sandbox.until_phase(&pod, "Running").await?;
+        let uid = sandbox.set_uid(&object).await?;
+        let plan = json!({"metadata": {"annotations": {"dataservice.flyte.org/plan": "{\"version\": 2}"}}});
+        sandbox.pods().patch(&pod, &PatchParams::default(), &Patch::Merge(&plan)).await?;
+        // What is in memory is gone with it.
+        Webhook::of(&sandbox.client).restart().await?;
+        let until = Instant::now() + Duration::from_secs(8);
+        while Instant::now() < until {
+            assert_eq!(sandbox.set_uid(&object).await?, uid, "its service went");
+            sleep(Duration::from_millis(200)).await;
+        }
+        sandbox.pods().delete(&pod, &DeleteParams::default().grace_period(0)).await?;
         sandbox.until_gone(&object).await
     })
     .await;
@@ -217,6 +270,30 @@ async fn an_isolated_service_has_a_policy_that_lets_in_its_consumers_and_its_ser
             .await
         });
         Webhook::of(&sandbox.client).with_settings("isolate: true", work).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_sidecar_a_pods_own_status_gives_its_service_back() {
+    let _alone = ALONE.lock().await;
+    sandbox(|sandbox| async move {
+        let work = Box::pin(async {
+            let pod = sandbox.create_pod(&sandbox.pod("plain", TASK).await?).await?;
+            let init = pod["spec"]["initContainers"].as_array().unwrap();
+            assert_eq!(
+                init.iter().map(|container| &container["name"]).collect::<Vec<_>>(),
+                ["dataservice-wait"]
+            );
+            let (pod, object) = (name(&pod)?, object(&pod)?);
+            let ended = sandbox.until_phase(&pod, "Succeeded").await?;
+            sandbox.until_gone(&object).await?;
+            let annotations = ended.metadata.annotations.unwrap_or_default();
+            assert!(!annotations.contains_key("dataservice.flyte.org/released"), "{annotations:?}");
+            assert_eq!(logs(&sandbox.client, &sandbox.namespace, &pod, "primary").await?.lines().count(), 2);
+            Ok(())
+        });
+        Webhook::of(&sandbox.client).with_settings("sidecar: false", work).await
     })
     .await;
 }

@@ -9,11 +9,14 @@ use dataservice_tests::cluster::logs;
 use dataservice_tests::flyte::{self, TASK};
 use dataservice_tests::sandbox::{Sandbox, name, object, sandbox};
 use dataservice_tests::wait;
+use dataservice_tests::watch::Watch;
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// A pod of the fixture's execution that runs `task`, under a name of its own.
 async fn member(sandbox: &Sandbox, fixture: &str, task: &str, annotations: &[(&str, &str)]) -> Result<Value> {
@@ -202,6 +205,102 @@ async fn all_pods_of_an_mpi_job_share_one_service_that_ends_with_the_launcher() 
 }
 
 #[tokio::test]
+async fn all_pods_of_a_pytorch_job_share_one_service_that_ends_with_the_master() {
+    sandbox(|sandbox| async move {
+        let worker =
+            sandbox.create_pod(&member(&sandbox, "pytorch-worker-0", "sleep 600", &[]).await?).await?;
+        sandbox.until_phase(&name(&worker)?, "Running").await?;
+        let master = sandbox.create_pod(&member(&sandbox, "pytorch-master-0", TASK, &[]).await?).await?;
+        assert_eq!(object(&worker)?, object(&master)?);
+        let ended = sandbox.until_phase(&name(&master)?, "Succeeded").await?;
+        let container = &ended.spec.unwrap().containers[0].name;
+        let object = object(&master)?;
+        let reached = logs(&sandbox.client, &sandbox.namespace, &name(&master)?, container).await?;
+        assert_eq!(reached, format!("{object}-0.{object}:40000 is {object}-0\n"));
+        sandbox.until_gone(&object).await?;
+        let worker = sandbox.pods().get(&name(&worker)?).await?;
+        assert_eq!(worker.status.unwrap().phase.as_deref(), Some("Running"));
+        let mark = &worker.metadata.annotations.unwrap()["dataservice.flyte.org/released"];
+        assert_eq!(*mark, format!("{}/leader", worker.metadata.uid.unwrap()));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_pytorch_worker_is_not_the_end_of_its_job() {
+    sandbox(|sandbox| async move {
+        let master =
+            sandbox.create_pod(&member(&sandbox, "pytorch-master-0", "sleep 600", &[]).await?).await?;
+        let object = object(&master)?;
+        completes(&sandbox, &member(&sandbox, "pytorch-worker-0", TASK, &[]).await?).await?;
+        let uid = sandbox.set_uid(&object).await?.expect("the master needs it");
+        stays(&sandbox, &object, &uid, 3).await?;
+        sandbox.pods().delete(&name(&master)?, &DeleteParams::default().grace_period(0)).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn actions_of_a_flyte_2_run_share() {
+    sandbox(|sandbox| async move {
+        let action = async |action: &str, task: &str| {
+            let mut pod = sandbox.flyte_2_pod("r7k2m9x4q8z5b3c6d1f0", action, task).await?;
+            flyte::annotate(&mut pod, &[("replicas", "1"), ("scope", "execution"), ("keep-warm", "6s")]);
+            Ok::<_, anyhow::Error>(pod)
+        };
+        let first = completes(&sandbox, &action("a0", TASK).await?).await?;
+        let uid = sandbox.set_uid(&first).await?.expect("it must be warm");
+        let second = completes(&sandbox, &action("a1", TASK).await?).await?;
+        assert_eq!(first, second);
+        let set = sandbox.stateful_sets().get(&first).await?;
+        assert_eq!(set.metadata.uid, Some(uid));
+        let owners = set.metadata.owner_references.unwrap();
+        let names: Vec<_> = owners.iter().map(|owner| owner.name.as_str()).collect();
+        assert_eq!(names, ["r7k2m9x4q8z5b3c6d1f0-a0", "r7k2m9x4q8z5b3c6d1f0-a1"]);
+        sandbox.until_gone(&first).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dozens_of_pods_of_an_execution_at_once_make_one_service_once() {
+    sandbox(|sandbox| async move {
+        let shared = [("scope", "execution"), ("keep-warm", "1s"), ("wait", "none")];
+        let mut pod = member(&sandbox, "plain", "true", &shared).await?;
+        // No node takes them: it is not about what they do.
+        pod["spec"]["nodeSelector"] = json!({"tests/nobody": "here"});
+        let pods: Vec<_> = (0..48)
+            .map(|number| {
+                pod["metadata"]["name"] = json!(format!("map-{number}"));
+                pod.clone()
+            })
+            .collect();
+        let mut sets = Watch::open(&sandbox.stateful_sets()).await?;
+        let mut services = Watch::open(&sandbox.services()).await?;
+        let pods = try_join_all(pods.iter().map(|pod| sandbox.create_pod(pod))).await?;
+        let mut objects = pods.iter().map(object).collect::<Result<Vec<_>>>()?;
+        objects.dedup();
+        let [object] = objects.as_slice() else { panic!("{objects:?}") };
+        tokio::try_join!(sets.until_added(object), services.until_added(object))?;
+        let again = async {
+            tokio::select! {
+                again = sets.until_added(object) => again,
+                again = services.until_added(object) => again,
+            }
+        };
+        assert!(timeout(Duration::from_secs(5), again).await.is_err(), "it was made twice");
+        let everything = ListParams::default();
+        assert_eq!(sandbox.stateful_sets().list(&everything).await?.items.len(), 1);
+        let consumers = ListParams::default().labels("dataservice.flyte.org/consumer=true");
+        sandbox.pods().delete_collection(&DeleteParams::default().grace_period(0), &consumers).await?;
+        sandbox.until_gone(object).await
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn pods_of_ray_and_dask_share_by_their_cluster_and_end_with_its_leader() {
     for (members, leader) in [
         (["ray-head", "ray-worker"], "ray-submitter"),
@@ -224,20 +323,70 @@ async fn pods_of_ray_and_dask_share_by_their_cluster_and_end_with_its_leader() {
     }
 }
 
+/// A batch Job that makes this pod.
+async fn job(sandbox: &Sandbox, pod: &Value, tries: u32) -> Result<()> {
+    let metadata = json!({"annotations": pod["metadata"]["annotations"]});
+    let job = json!({
+        "metadata": {"name": "train"},
+        "spec": {"backoffLimit": tries - 1, "template": {"metadata": metadata, "spec": pod["spec"]}},
+    });
+    let jobs: Api<Job> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    jobs.create(&PostParams::default(), &serde_json::from_value(job)?).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ray_submitter_that_has_failed_for_good_ends_its_clusters_service() {
+    sandbox(|sandbox| async move {
+        let head = sandbox.create_pod(&member(&sandbox, "ray-head", "sleep 600", &[]).await?).await?;
+        sandbox.until_phase(&name(&head)?, "Running").await?;
+        job(&sandbox, &member(&sandbox, "ray-submitter", "exit 1", &[]).await?, 1).await?;
+        sandbox.until_gone(&object(&head)?).await?;
+        let head = sandbox.pods().get(&name(&head)?).await?;
+        assert_eq!(head.status.unwrap().phase.as_deref(), Some("Running"), "heads stay for an hour");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deployments_service_goes_when_it_is_scaled_to_nothing() {
+    sandbox(|sandbox| async move {
+        let pod = member(&sandbox, "plain", "exec sleep 600", &[]).await?;
+        let mut spec = pod["spec"].clone();
+        spec["restartPolicy"] = json!("Always");
+        spec["terminationGracePeriodSeconds"] = json!(1);
+        let labels = json!({"app": "train"});
+        let deployment = json!({"metadata": {"name": "train"}, "spec": {
+            "replicas": 1, "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels, "annotations": pod["metadata"]["annotations"]}, "spec": spec,
+            },
+        }});
+        let deployments: Api<Deployment> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+        deployments.create(&PostParams::default(), &serde_json::from_value(deployment)?).await?;
+        let pod = wait::until("its pod", || async {
+            let pods = sandbox.pods().list(&ListParams::default().labels("app=train")).await?;
+            Ok(pods.items.into_iter().next())
+        })
+        .await?;
+        let object = object(&serde_json::to_value(&pod)?)?;
+        sandbox.until_phase(pod.metadata.name.as_deref().unwrap(), "Running").await?;
+        let scale = json!({"spec": {"replicas": 0}});
+        deployments.patch_scale("train", &PatchParams::default(), &Patch::Merge(&scale)).await?;
+        sandbox.until_gone(&object).await
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_batch_jobs_service_is_kept_between_two_attempts_and_goes_with_the_job() {
     sandbox(|sandbox| async move {
         let mut template = member(&sandbox, "plain", "exit 1", &[]).await?;
         template["spec"]["restartPolicy"] = json!("Never");
-        let metadata = json!({"annotations": template["metadata"]["annotations"]});
-        let job = json!({
-            "metadata": {"name": "train"},
-            "spec": {"backoffLimit": 1, "template": {"metadata": metadata, "spec": template["spec"]}},
-        });
-        let jobs: Api<Job> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
-        jobs.create(&PostParams::default(), &serde_json::from_value(job)?).await?;
+        job(&sandbox, &template, 2).await?;
         let of_the_job = || async {
-            let params = kube::api::ListParams::default().labels("job-name=train");
+            let params = ListParams::default().labels("job-name=train");
             Ok::<_, anyhow::Error>(sandbox.pods().list(&params).await?.items)
         };
         let first =

@@ -116,6 +116,20 @@ async fn a_raw_container_task_completes_beside_flytes_copilot() {
 }
 
 #[tokio::test]
+async fn a_task_of_flyte_2_reaches_its_servers_and_gives_them_back() {
+    sandbox(|sandbox| async move {
+        let pod = sandbox.flyte_2_pod("r7k2m9x4q8z5b3c6d1f0", "a0", TASK).await?;
+        let (pod, object) = start(&sandbox, &pod).await?;
+        let owners = sandbox.stateful_sets().get(&object).await?.metadata.owner_references.unwrap();
+        assert_eq!(owners.iter().map(|owner| owner.kind.as_str()).collect::<Vec<_>>(), ["TaskAction"]);
+        sandbox.until_phase(&pod, "Succeeded").await?;
+        assert_eq!(logs(&sandbox.client, &sandbox.namespace, &pod, "primary").await?, reached(&object));
+        sandbox.until_gone(&object).await
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn several_services_each_have_their_variable() {
     sandbox(|sandbox| async move {
         let task = "for e in $MY_DATASERVICES; do timeout 5 fetch $e || exit 1; done; echo $MY_DATASERVICES_CACHE";
