@@ -129,15 +129,21 @@ impl Controller {
     /// Something about these services has changed: they are looked at, and those who wait for them are told.
     fn touch(&mut self, services: Vec<ServiceRef>) {
         let now = Instant::now();
-        let mut waiting = BTreeSet::new();
+        let (mut followed, mut waiting) = (BTreeSet::new(), BTreeSet::new());
         for service in services {
-            let consumers = self.index.consumers_of(&service).filter(|consumer| escort::is_waiting(consumer));
-            waiting.extend(consumers.map(|consumer| consumer.pod.uid.clone()));
+            for consumer in self.index.consumers_of(&service) {
+                let uid = &consumer.pod.uid;
+                // Whoever asks is told, whatever its status says so far.
+                followed.extend(self.followers.has(uid).then(|| uid.clone()));
+                waiting.extend(escort::is_waiting(consumer).then(|| uid.clone()));
+            }
             self.known.show(&service, self.index.standing(&service));
             self.queue.push(Item::Service(service), now);
         }
-        for uid in waiting {
+        for uid in followed {
             self.followers.tell(&uid, &self.index);
+        }
+        for uid in waiting {
             self.queue.push(Item::Pod(uid), now);
         }
     }

@@ -219,6 +219,11 @@ impl Followers {
         let _ = reply.send(followed.subscribe());
     }
 
+    /// Whether somebody has asked for a pod.
+    pub(crate) fn has(&self, uid: &str) -> bool {
+        self.0.contains_key(uid)
+    }
+
     /// Something may have changed for a pod.
     pub(crate) fn tell(&self, uid: &str, index: &Index) {
         if let Some(followed) = self.0.get(uid) {

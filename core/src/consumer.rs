@@ -92,6 +92,15 @@ impl Consumer {
             standing,
         })
     }
+
+    /// Since when it waits for its services: it was created, or it begins anew.
+    #[must_use]
+    pub fn waits_since(&self) -> Timestamp {
+        match self.wait {
+            Waiting::Gate { again_since: Some(again), .. } => again.max(self.created_at),
+            Waiting::Gate { again_since: None, .. } | Waiting::Held | Waiting::Over => self.created_at,
+        }
+    }
 }
 
 // === impl Owner ===

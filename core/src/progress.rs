@@ -121,11 +121,11 @@ impl Progress {
         }
     }
 
-    /// When the pod has waited for long enough, if it waits at all (design §4: since it was created or since the last
-    /// progress, whichever is later).
+    /// When the pod has waited for long enough, if it waits at all (design §4: since it was created, or begins
+    /// anew, or since the last progress, whichever is later).
     #[must_use]
     pub fn deadline(&self, consumer: &Consumer) -> Option<Timestamp> {
-        let since = self.progressed_at.map_or(consumer.created_at, |at| at.max(consumer.created_at));
+        let since = consumer.waits_since().max(self.progressed_at.unwrap_or(Timestamp::MIN));
         consumer.plan.wait.map(|wait| later(since, wait))
     }
 
@@ -212,7 +212,7 @@ fn is_whole(set: &Object, observed: &Observed) -> bool {
 /// progress; one that is made so late takes the place of one that was refused by its node or evicted, and that may go on
 /// for ever.
 fn counts_until(consumer: &Consumer, set: &Object) -> Timestamp {
-    let since = set.created_at.max(consumer.created_at);
+    let since = set.created_at.max(consumer.waits_since());
     let waits = consumer.plan.wait.into_iter().cycle().take(MOST_WAITS);
     waits.fold(since, later)
 }

@@ -40,7 +40,7 @@ pub fn usher(consumer: &Consumer, progress: &Progress, now: Timestamp) -> Option
             Some(deadline) if progress.state == State::Waiting && now < deadline => Step::Revisit(deadline),
             Some(_) | None => Step::Lift,
         }),
-        Waiting::Gate { placed_at: Some(placed_at), trouble, runs_again } => {
+        Waiting::Gate { placed_at: Some(placed_at), trouble, runs_again, .. } => {
             let own_time = later(*placed_at, consumer.plan.wait?);
             let end_at = deadline?.max(own_time).checked_add(MARGIN).unwrap_or(Timestamp::MAX);
             let is_in_vain = progress.state == State::Failed && *runs_again;

@@ -8,6 +8,7 @@ use crate::inject::{Decision, Request, inject};
 use crate::installation::Installation;
 use crate::record::{MANAGED_BY, Record};
 use crate::settings::Settings;
+use crate::waiting::Waiting;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -219,6 +220,9 @@ fn the_deadline_counts_from_the_last_progress() {
     assert_eq!(deadline(&[server(&consumer, 0, &json!({}))]), Some(at(102 + 600)));
     let nothing = progress(&consumer, &Observed::default(), &[], &[]);
     assert_eq!(nothing.deadline(&consumer), Some(at(100 + 600)));
+    let again_since = Some(at(5_000));
+    let wait = Waiting::Gate { placed_at: None, trouble: None, runs_again: false, again_since };
+    assert_eq!(nothing.deadline(&Consumer { wait, ..consumer.clone() }), Some(at(5_000 + 600)));
 }
 
 #[test]

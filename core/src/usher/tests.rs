@@ -23,12 +23,13 @@ fn gate(placed_at: Option<i64>, runs_again: bool) -> Waiting {
         placed_at: placed_at.map(at),
         trouble: Some(Trouble::new("ErrImagePull", "no")),
         runs_again,
+        again_since: None,
     }
 }
 
 /// A pod whose own init containers run, before its gate does.
 fn before_its_gate() -> Consumer {
-    consumer(Waiting::Gate { placed_at: Some(at(120)), trouble: None, runs_again: false })
+    consumer(Waiting::Gate { placed_at: Some(at(120)), trouble: None, runs_again: false, again_since: None })
 }
 
 fn progress(state: State) -> Progress {
@@ -64,7 +65,8 @@ fn a_pod_whose_service_is_ready_has_all_the_time_it_takes_to_get_to_its_gate() {
 fn a_pod_whose_service_is_ready_is_ended_where_its_gate_cannot_run_or_gets_no_further() {
     let pulls_in_vain = consumer(gate(Some(120), false));
     let mut again = before_its_gate();
-    again.wait = Waiting::Gate { placed_at: Some(at(120)), trouble: None, runs_again: true };
+    again.wait =
+        Waiting::Gate { placed_at: Some(at(120)), trouble: None, runs_again: true, again_since: None };
     for consumer in [pulls_in_vain, again] {
         assert_eq!(usher(&consumer, &progress(State::Ready), at(209)), Some(Step::Revisit(at(210))));
         assert!(matches!(usher(&consumer, &progress(State::Ready), at(210)), Some(Step::End { .. })));
