@@ -35,7 +35,9 @@ pub fn contradictions<T: AsRef<There>>(
         let place = |key: &str| format!("{PREFIX}{key} of service {:?}", service.name.as_str());
         let found = look_up(&service.object);
         let found = found.as_ref().map(AsRef::as_ref);
+        // One that is about to go is in nobody's way; who asks for the same may join it all the same.
         let there = found.and_then(|there| there.record.as_deref());
+        let there = there.filter(|record| !record.closing || refusal(service, record).is_none());
         if let Some(refusal) = there.and_then(|record| refusal(service, record)) {
             problems.push(place("name"), refusal.to_string());
         }

@@ -97,11 +97,11 @@ impl Progress {
         let Some(set) = &known.observed.stateful_set else {
             return Self::not_made(known, format!("{name}: not made yet"));
         };
+        if set.is_going() {
+            return Self::waiting(format!("{name}: waiting for the previous servers to end"), None);
+        }
         if let Some(cause) = (Claim { consumer, service }).refusal(&set.record) {
             return Self::failed(format!("{name}: {cause}"));
-        }
-        if set.deleting || set.record.closing {
-            return Self::waiting(format!("{name}: waiting for the previous servers to end"), None);
         }
         let is_held = is_owned(set, consumer, service) && is_whole(set, known.observed);
         Self::of_set(service, set, known, is_held, counts_until(consumer, set))

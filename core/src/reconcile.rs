@@ -177,6 +177,9 @@ pub fn reconcile(
     } else {
         keep::keep(claims, &sharing, &record, observed, now)
     };
+    // What is about to go is in nobody's way for long.
+    let is_going = observed.stateful_set.as_ref().is_some_and(|set| set.is_going());
+    let refused = if is_going { Vec::new() } else { refused };
     actions.extend(refused.into_iter().filter_map(|claim| {
         Some(Action::Refuse { pod: claim.consumer.pod.clone(), cause: claim.refusal(&record)? })
     }));

@@ -74,6 +74,15 @@ fn who_asks_for_something_else_is_told_what_differs_and_what_to_do() {
 }
 
 #[test]
+fn who_asks_for_something_else_than_what_is_about_to_go_is_let_in() {
+    let mut closing = made_for(&plan(&[("image", "x")]));
+    Arc::make_mut(closing.record.as_mut().unwrap()).closing = true;
+    assert_eq!(told(&plan(&[("image", "y")]), Some(closing.clone())), [""; 0]);
+    let templated = plan(&[("pod-template", "gpu")]);
+    assert_eq!(told(&templated, Some(closing)).len(), 1, "it is made anew, and needs its template");
+}
+
+#[test]
 fn what_has_just_failed_for_others_is_refused_for_a_moment() {
     let x = plan(&[("image", "x")]);
     assert_eq!(

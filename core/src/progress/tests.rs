@@ -142,12 +142,16 @@ fn a_service_that_is_about_to_go_is_waited_out() {
     Arc::make_mut(&mut closing.stateful_set.as_mut().unwrap().record).closing = true;
     let mut deleting = observed(&consumer);
     deleting.stateful_set.as_mut().unwrap().deleting = true;
+    let other = self::consumer(2);
     for observed in [closing, deleting] {
-        let progress = progress(&consumer, &observed, &[server(&consumer, 0, &ready())], &[]);
-        assert_eq!(
-            (progress.state, progress.message.as_str()),
-            (State::Waiting, "graph: waiting for the previous servers to end")
-        );
+        // Whether for the same again, or for another.
+        for successor in [&consumer, &other] {
+            let progress = progress(successor, &observed, &[server(&consumer, 0, &ready())], &[]);
+            assert_eq!(
+                (progress.state, progress.message.as_str()),
+                (State::Waiting, "graph: waiting for the previous servers to end")
+            );
+        }
     }
 }
 

@@ -74,6 +74,12 @@ impl Object {
         })
     }
 
+    /// Whether it is about to go: who wants something else under its name waits for that.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        self.deleting || self.record.closing
+    }
+
     /// Whether the object with this uid is among its owners.
     #[must_use]
     pub fn is_owned_by(&self, uid: &str) -> bool {

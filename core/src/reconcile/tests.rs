@@ -59,6 +59,12 @@ fn sharer(uid: &str) -> Consumer {
     admitted(uid, uid, &annotations, &json!({"labels": {"execution-id": "e"}}))
 }
 
+/// A pod of the same execution that asks for something else.
+fn sharer_of_another(uid: &str) -> Consumer {
+    let annotations = json!({"image": "y", "replicas": "3", "scope": "execution"});
+    admitted(uid, uid, &annotations, &json!({"labels": {"execution-id": "e"}}))
+}
+
 /// A pod of the batch Job `j`.
 fn jobs(uid: &str) -> Consumer {
     let owner =
@@ -472,12 +478,7 @@ fn a_namespaces_service_has_no_owner() {
 fn who_asks_for_something_else_under_the_same_key_is_refused_and_told_what_differs() {
     let first = sharer("a");
     let observed = made_for(std::slice::from_ref(&first));
-    let other = admitted(
-        "b",
-        "b",
-        &json!({"image": "y", "replicas": "3", "scope": "execution"}),
-        &json!({"labels": {"execution-id": "e"}}),
-    );
+    let other = sharer_of_another("b");
     let actions = act(&[first, other.clone()], &observed);
     let refusals: Vec<_> = actions
         .iter()
@@ -494,6 +495,20 @@ fn who_asks_for_something_else_under_the_same_key_is_refused_and_told_what_diffe
          something else than the service that is there: image is \"x\" and not \"y\", replicas is 1 and not 3; ask for the same, \
          or for a service of another name"
     );
+}
+
+#[test]
+fn what_is_about_to_go_refuses_nobody() {
+    let (mut closing, mut deleting) = (made_for(&[sharer("a")]), made_for(&[sharer("a")]));
+    let record = Arc::make_mut(&mut closing.stateful_set.as_mut().unwrap().record);
+    (record.closing, record.idle_since) = (true, Some(at(-60)));
+    deleting.stateful_set.as_mut().unwrap().deleting = true;
+    let gone = [ended(sharer("a")), sharer_of_another("b")];
+    assert_eq!(act(&gone, &closing), [Action::Confirm]);
+    assert_eq!(act(&gone, &deleting), []);
+    let actions = act(&gone, &Observed::default());
+    let [Action::Create { creation, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(creation.spec.replicas, 3);
 }
 
 #[test]
