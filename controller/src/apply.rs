@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::event::{self, Event, Reason};
 use crate::index::{ServiceRef, Snapshot};
-use crate::{kind, mark};
+use crate::{escort, kind, mark};
 
 use self::leader::Lead;
 
@@ -116,6 +116,12 @@ async fn carry_out(work: Work<'_>, snapshot: &Snapshot, actions: Vec<Action>) ->
         let note = format!("deleted StatefulSet and Service {}", service.object);
         let tell = |consumer: &PodRef| event(consumer, service, Reason::Deleted, &note);
         events.extend(snapshot.consumers.iter().map(|consumer| tell(&consumer.pod)));
+    }
+    if let Some(error @ Error::Update { .. }) = &outcome.error {
+        // Nobody who waits starts before it has worked.
+        let waiting = snapshot.consumers.iter().filter(|consumer| escort::is_waiting(consumer));
+        let note = error.to_string();
+        events.extend(waiting.map(|consumer| event(&consumer.pod, service, Reason::Delayed, &note)));
     }
     publish(context, service, &events).await;
     outcome

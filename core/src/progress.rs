@@ -3,7 +3,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::consumer::Consumer;
-use crate::key::Scope;
 use crate::plan::PlannedService;
 use crate::reconcile::{Claim, Object, Observed};
 use crate::record::later;
@@ -100,11 +99,11 @@ impl Progress {
         if set.is_going() {
             return Self::waiting(format!("{name}: waiting for the previous servers to end"), None);
         }
-        if let Some(cause) = (Claim { consumer, service }).refusal(&set.record) {
+        let claim = Claim { consumer, service };
+        if let Some(cause) = claim.refusal(&set.record).or_else(|| claim.refusal_by_owners(set)) {
             return Self::failed(format!("{name}: {cause}"));
         }
-        let is_held = is_owned(set, consumer, service) && is_whole(set, known.observed);
-        Self::of_set(service, set, known, is_held, counts_until(consumer, set))
+        Self::of_set(service, set, known, lack(set, &claim, known.observed), counts_until(consumer, set))
     }
 
     /// How far a pod is whose services are so far.
@@ -133,7 +132,7 @@ impl Progress {
         service: &PlannedService,
         set: &Object,
         known: &Known<'_>,
-        is_held: bool,
+        lack: Option<&str>,
         counts_until: Timestamp,
     ) -> Self {
         let ours = |server: &&Server| server.instance == set.record.instance.as_str() && !server.is_ending;
@@ -143,8 +142,11 @@ impl Progress {
         let count = format!("{} {ready}/{replicas} ready", service.name);
         let counting = servers.iter().filter(|server| server.created_at <= counts_until);
         let progressed_at = counting.map(|server| server.progressed_at).chain([set.created_at]).max();
-        if ready >= replicas && is_held {
-            return Self { state: State::Ready, message: count, progressed_at };
+        if ready >= replicas {
+            return match lack {
+                None => Self { state: State::Ready, message: count, progressed_at },
+                Some(lack) => Self::waiting(format!("{count}; {lack}"), progressed_at),
+            };
         }
         let told = known.told.iter().find(|told| told.is_in_the_way(set));
         if let Some(told) = told.filter(|_| servers.len() < replicas) {
@@ -197,9 +199,16 @@ impl Told {
     }
 }
 
-/// Whether the consumer's controller holds the service too: else Kubernetes' collector may take it with another's.
-fn is_owned(set: &Object, consumer: &Consumer, service: &PlannedService) -> bool {
-    service.scope == Scope::Namespace || set.is_owned_by(&consumer.owner.uid)
+/// What a service lacks for its pod though its servers are ready. Where the pod's controller does not hold it,
+/// Kubernetes' collector may take it with another's.
+fn lack(set: &Object, claim: &Claim<'_>, observed: &Observed) -> Option<&'static str> {
+    if !claim.is_owned(set) {
+        Some("not yet owned by this pod's controller")
+    } else if !is_whole(set, observed) {
+        Some("its other objects are not yet made, or not yet owned by its StatefulSet")
+    } else {
+        None
+    }
 }
 
 /// Whether the other objects are there and go with the StatefulSet: else they may go before it.

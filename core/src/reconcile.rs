@@ -18,12 +18,13 @@ mod observed;
 use jiff::Timestamp;
 
 use crate::consumer::{Consumer, Owner, PodRef};
-use crate::key::Key;
+use crate::key::{Key, Scope};
 use crate::plan::PlannedService;
 use crate::record::Record;
 use crate::resources::Resources;
 use crate::spec::Spec;
 use crate::standing::Standing;
+use crate::waiting::Waiting;
 
 pub use self::close::{HELD_FOR_UNREADABLE, Job};
 pub use self::observed::{Kind, Object, Observed};
@@ -148,6 +149,12 @@ pub enum Refusal {
     /// The name is that of another key's service: eight characters of hash met.
     #[error("its name is taken by the service with the key {0}; choose another name")]
     OtherKey(Key),
+    /// An object has room for so many owners.
+    #[error(
+        "it is shared by the pods of {MOST_OWNERS} controllers already, and of no more; ask for a service of another \
+         name, or with scope namespace, which has no owners"
+    )]
+    TooManyOwners,
 }
 
 /// What has to be done for the service that all of `claims` are for, at `now`.
@@ -170,18 +177,21 @@ pub fn reconcile(
     let Some(record) = observed.record_for(&live).cloned().or(made) else {
         return close::close(claims, observed, knowledge, now);
     };
+    let set = observed.stateful_set.as_deref();
+    let refusal = |claim: &Claim<'_>| {
+        claim.refusal(&record).or_else(|| set.and_then(|set| claim.refusal_by_owners(set)))
+    };
     let (sharing, refused): (Vec<&Claim<'_>>, Vec<&Claim<'_>>) =
-        live.iter().copied().partition(|claim| claim.refusal(&record).is_none());
+        live.iter().copied().partition(|claim| refusal(claim).is_none());
     let mut actions = if sharing.is_empty() {
         close::close(claims, observed, knowledge, now)
     } else {
         keep::keep(claims, &sharing, &record, observed, now)
     };
     // What is about to go is in nobody's way for long.
-    let is_going = observed.stateful_set.as_ref().is_some_and(|set| set.is_going());
-    let refused = if is_going { Vec::new() } else { refused };
+    let refused = if set.is_some_and(Object::is_going) { Vec::new() } else { refused };
     actions.extend(refused.into_iter().filter_map(|claim| {
-        Some(Action::Refuse { pod: claim.consumer.pod.clone(), cause: claim.refusal(&record)? })
+        Some(Action::Refuse { pod: claim.consumer.pod.clone(), cause: refusal(claim)? })
     }));
     actions.extend(live.iter().filter_map(|claim| claim.lost_at()).min().map(Action::Revisit));
     actions
@@ -207,6 +217,19 @@ impl Claim<'_> {
         refusal(self.service, record)
     }
 
+    /// Why a service has no room for its pod's controller. Who has got past its gate has that among the owners.
+    #[must_use]
+    pub fn refusal_by_owners(&self, set: &Object) -> Option<Refusal> {
+        let is_coming = self.consumer.wait != Waiting::Over && self.lost_at().is_none();
+        let is_full = set.owners.len() >= MOST_OWNERS;
+        (is_coming && is_full && !self.is_owned(set)).then_some(Refusal::TooManyOwners)
+    }
+
+    /// Whether its pod's controller is among the owners that it needs. What a namespace shares has none.
+    pub(crate) fn is_owned(&self, set: &Object) -> bool {
+        self.service.scope == Scope::Namespace || set.is_owned_by(&self.consumer.owner.uid)
+    }
+
     /// When its pod counts as lost, if it is being deleted.
     fn lost_at(&self) -> Option<Timestamp> {
         match self.consumer.standing {
@@ -215,6 +238,10 @@ impl Claim<'_> {
         }
     }
 }
+
+/// Of a StatefulSet: each takes some 300 bytes, managedFields included, and an object may have 1.5 MiB. (Flyte 2 has a
+/// controller for each action of a run.)
+pub const MOST_OWNERS: usize = 1_000;
 
 #[cfg(test)]
 mod tests;

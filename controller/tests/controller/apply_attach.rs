@@ -51,11 +51,13 @@ async fn if_it_has_changed_since_it_is_looked_at_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_not_be_changed_is_an_error() {
+async fn what_may_not_be_changed_is_an_error_and_told_to_whom_waits() {
+    let why = format!("failed to update Service {}: may not patch", service_of(&pod("a")));
     let outcome = just_made_for_a(async |server: &mut Server| {
         server.refuses(&patch(), 403, "Forbidden", "may not patch").await;
+        let told = server.is_told().await;
+        assert_eq!((told.reason.as_str(), told.note.as_str()), ("DataServiceDelayed", why.as_str()));
     })
     .await;
-    let why = format!("failed to update Service {}: may not patch", service_of(&pod("a")));
     assert_eq!(outcome.error.unwrap().to_string(), why);
 }

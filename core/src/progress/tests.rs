@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::annotation;
+use crate::consumer::Owner;
 use crate::inject::{Decision, Request, inject};
 use crate::installation::Installation;
 use crate::record::{MANAGED_BY, Record};
@@ -98,7 +99,25 @@ fn a_service_whose_owners_do_not_include_the_pods_is_not_ready_yet() {
     let mut observed = observed(&consumer);
     observed.stateful_set.as_mut().unwrap().owners.clear();
     let servers = [server(&consumer, 0, &ready())];
-    assert_eq!(progress(&consumer, &observed, &servers, &[]).state, State::Waiting);
+    let waiting = progress(&consumer, &observed, &servers, &[]);
+    assert_eq!(waiting.state, State::Waiting);
+    assert_eq!(waiting.message, "graph 1/1 ready; not yet owned by this pod's controller");
+}
+
+#[test]
+fn a_service_that_has_all_the_owners_it_can_have_takes_no_other() {
+    let consumer = consumer(1);
+    let mut observed = observed(&consumer);
+    let set = observed.stateful_set.as_mut().unwrap();
+    let other = |n: usize| Owner { uid: format!("other-{n}"), ..consumer.owner.clone() };
+    set.owners = (0..1_000).map(other).collect();
+    let failed = progress(&consumer, &observed, &[server(&consumer, 0, &ready())], &[]);
+    assert_eq!(failed.state, State::Failed);
+    assert_eq!(
+        failed.message,
+        "graph: it is shared by the pods of 1000 controllers already, and of no more; ask for a service of another \
+         name, or with scope namespace, which has no owners"
+    );
 }
 
 #[test]
@@ -109,7 +128,9 @@ fn a_service_whose_names_may_go_before_its_servers_is_not_ready_yet() {
     loose.service.as_mut().unwrap().attached_to = None;
     nameless.service = None;
     for observed in [loose, nameless] {
-        assert_eq!(progress(&consumer, &observed, &servers, &[]).state, State::Waiting);
+        let waiting = progress(&consumer, &observed, &servers, &[]);
+        assert_eq!(waiting.state, State::Waiting);
+        assert!(waiting.message.contains("1/1 ready; its other objects"), "{}", waiting.message);
     }
 }
 

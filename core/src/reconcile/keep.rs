@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Attachment, Claim, Creation, Kind, Object, Observed, Update, close};
+use super::{Action, Attachment, Claim, Creation, Kind, MOST_OWNERS, Object, Observed, Update, close};
 use crate::consumer::Owner;
 use crate::key::Scope;
 use crate::record::Record;
@@ -78,12 +78,15 @@ fn owners(sharing: &[&Claim<'_>]) -> Vec<Owner> {
     let mut owners: Vec<_> = owned.map(|claim| claim.consumer.owner.clone()).collect();
     owners.sort();
     owners.dedup();
+    owners.truncate(MOST_OWNERS);
     owners
 }
 
 /// The change that makes `set` say `record` and be owned by all of `owners`, if it does not yet.
 pub(super) fn update(set: &Object, record: Record, owners: &[Owner]) -> Option<Action> {
-    let owners: Vec<_> = owners.iter().filter(|owner| !set.is_owned_by(&owner.uid)).cloned().collect();
+    let room = MOST_OWNERS.saturating_sub(set.owners.len());
+    let new = owners.iter().filter(|owner| !set.is_owned_by(&owner.uid));
+    let owners: Vec<_> = new.take(room).cloned().collect();
     (record != *set.record || !owners.is_empty()).then(|| {
         Action::Update(Box::new(Update {
             uid: set.uid.clone(),

@@ -498,6 +498,24 @@ fn who_asks_for_something_else_under_the_same_key_is_refused_and_told_what_diffe
 }
 
 #[test]
+fn a_service_has_so_many_owners_and_no_more() {
+    let mut observed = made_for(&[sharer("a")]);
+    let set = observed.stateful_set.as_mut().unwrap();
+    let owner = set.owners[0].clone();
+    set.owners.extend((2..MOST_OWNERS).map(|n| Owner { uid: format!("other-{n}"), ..owner.clone() }));
+    let three = [sharer("a"), sharer("b"), sharer("c")];
+    let actions = act(&three, &observed);
+    let Some(Action::Update(change)) = actions.first() else { panic!("{actions:?}") };
+    assert_eq!(change.owners, [three[1].owner.clone()], "the last that there is room for");
+    carry_out(&actions, &mut observed);
+    let refused = Action::Refuse { pod: three[2].pod.clone(), cause: Refusal::TooManyOwners };
+    assert_eq!(act(&three, &observed), [refused]);
+    let mut past_its_gate = three[2].clone();
+    past_its_gate.wait = Waiting::Over;
+    assert_eq!(act(&[past_its_gate], &observed), [], "nothing is closed under it");
+}
+
+#[test]
 fn what_is_about_to_go_refuses_nobody() {
     let (mut closing, mut deleting) = (made_for(&[sharer("a")]), made_for(&[sharer("a")]));
     let record = Arc::make_mut(&mut closing.stateful_set.as_mut().unwrap().record);
