@@ -21,6 +21,14 @@ pub enum InvalidTemplate {
     /// Its `template` is not what a `PodTemplate` has.
     #[error("pod template {0:?} has no template with a spec")]
     NoSpec(String),
+    /// What its server's container asks of a node cannot be read.
+    #[error("pod template {template:?} has resources that cannot be read: {cause}")]
+    Resources {
+        /// Its name.
+        template: String,
+        /// What is wrong with them.
+        cause: String,
+    },
 }
 
 /// The headless Service of `creation`.
@@ -77,7 +85,6 @@ pub fn stateful_set(creation: &Creation, template: Option<&Value>) -> Result<Val
             "serviceName": creation.service.object,
             "replicas": creation.spec.replicas,
             "podManagementPolicy": "Parallel",
-            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"},
             "selector": {"matchLabels": selector(creation)},
             "template": pod_template(creation, template)?,
         },
@@ -140,7 +147,8 @@ fn pod_template(creation: &Creation, template: Option<&Value>) -> Result<Value, 
             _ => return Err(InvalidTemplate::NoSpec(name)),
         },
     };
-    server(&mut spec, creation).ok_or(InvalidTemplate::NoImage(name))?;
+    let container = server(&mut spec).ok_or_else(|| InvalidTemplate::NoImage(name.clone()))?;
+    fill(container, creation, &name)?;
     default(&mut spec, "automountServiceAccountToken", json!(false));
     default(&mut spec, "enableServiceLinks", json!(false));
     default(&mut spec, "terminationGracePeriodSeconds", json!(5));
@@ -174,19 +182,30 @@ fn without_prefix(members: Option<&Value>) -> Map<String, Value> {
     members.into_iter().filter(|(key, _)| !key.starts_with(PREFIX)).collect()
 }
 
-/// Makes the template's `primary` container (else its `default`, else its first) the server, or adds one.
-/// (`primary` and `default` are Flyte's own names in a `PodTemplate`.) `None` where there is no image.
-fn server(spec: &mut Map<String, Value>, creation: &Creation) -> Option<()> {
+/// The server among the template's containers: its `primary` one (else its `default`, else its first), or a new one.
+/// (`primary` and `default` are Flyte's own names in a `PodTemplate`.)
+fn server(spec: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
     default(spec, "containers", json!([{"name": SERVER}]));
     let containers = spec.get_mut("containers")?.as_array_mut()?;
     let named = |name| containers.iter().position(|container| pod::name(container) == Some(name));
     let index = named("primary").or_else(|| named("default")).unwrap_or(0);
-    let container = containers.get_mut(index)?.as_object_mut()?;
+    containers.get_mut(index)?.as_object_mut()
+}
+
+/// Makes a container of the template called `template` the server.
+fn fill(
+    container: &mut Map<String, Value>,
+    creation: &Creation,
+    template: &str,
+) -> Result<(), InvalidTemplate> {
     let asked = &creation.spec;
     if let Some(image) = &asked.image {
         container.insert("image".to_owned(), json!(image));
     }
-    container.get("image").filter(|image| image.as_str().is_some_and(|image| !image.is_empty()))?;
+    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
+    if image.is_empty() {
+        return Err(InvalidTemplate::NoImage(template.to_owned()));
+    }
     if !asked.command.is_empty() {
         container.insert("command".to_owned(), json!(asked.command));
     }
@@ -195,7 +214,9 @@ fn server(spec: &mut Map<String, Value>, creation: &Creation) -> Option<()> {
     }
     container.insert("env".to_owned(), environment(container.get("env"), creation));
     container.insert("ports".to_owned(), ports(container.get("ports"), asked.port));
-    let resources = resources(container.get("resources"), creation)?;
+    let resources = resources(container.get("resources"), creation).map_err(|error| {
+        InvalidTemplate::Resources { template: template.to_owned(), cause: error.to_string() }
+    })?;
     container.insert("resources".to_owned(), resources);
     default(container, "readinessProbe", json!({"tcpSocket": {"port": asked.port}, "periodSeconds": 2}));
     // So that a crash can be quoted.
@@ -205,18 +226,18 @@ fn server(spec: &mut Map<String, Value>, creation: &Creation) -> Option<()> {
         "securityContext",
         json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}),
     );
-    Some(())
+    Ok(())
 }
 
 /// The user's, then the template's, then the administrator's. What the template says beside requests and limits
 /// (claims, for devices) stays.
-fn resources(template: Option<&Value>, creation: &Creation) -> Option<Value> {
+fn resources(template: Option<&Value>, creation: &Creation) -> Result<Value, serde_json::Error> {
     let mut resources = template.and_then(Value::as_object).cloned().unwrap_or_default();
-    let template: Resources = serde_json::from_value(json!(resources)).ok()?;
+    let template: Resources = serde_json::from_value(json!(resources))?;
     let resolved = creation.spec.resources.or_template(&template).resolve(&creation.default_resources);
     resources.insert("requests".to_owned(), json!(resolved.requests));
     resources.insert("limits".to_owned(), json!(resolved.limits));
-    Some(Value::Object(resources))
+    Ok(Value::Object(resources))
 }
 
 /// Ours first, so that `$(SERVER_PORT)` expands in what follows; then the user's, then the template's.
