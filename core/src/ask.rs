@@ -66,6 +66,13 @@ pub(crate) fn read(carried: &Carried<'_>, settings: &Settings) -> Result<Ask, Ve
     if (wait, hold) == (Wait::None, Some(Hold::Scheduling)) {
         problems.push(place("hold"), "scheduling cannot stand beside wait: none; leave one of them out");
     }
+    let makes_nothing = services.iter().all(|service| matches!(service.source, Source::Existing(_)));
+    if hold == Some(Hold::Scheduling) && makes_nothing {
+        warnings.push(format!(
+            "{}: scheduling is for services that are made; the pod is placed, and waits there for those that exist",
+            place("hold")
+        ));
+    }
     problems.or_else(Ask { services, wait, hold, warnings })
 }
 

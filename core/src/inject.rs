@@ -8,13 +8,16 @@ use crate::ask::{self, Ask, Hold, Lifetime, ServiceAsk, Source, Wait};
 use crate::compose::{self, Composer, compose};
 use crate::container;
 use crate::dns::Naming;
+use crate::duration::Span;
 use crate::holder::{self, Holder};
 use crate::injection::Injection;
 use crate::installation::Installation;
 use crate::key::{Key, PodId, Scope};
-use crate::plan::{self, Plan, PlannedService};
+use crate::name::ObjectName;
+use crate::plan::{self, InvalidPlan, Plan, PlannedService};
 use crate::pod;
 use crate::problem::{Problem, Problems};
+use crate::resources::Resources;
 use crate::sealed::Sealed;
 use crate::settings::Settings;
 
@@ -196,12 +199,14 @@ fn plan(
         None => PodId::from_request_uid(request.uid),
         Some(id) => id.parse().map_err(|error| forged(annotation::ID, &format!("{error}")))?,
     };
+    let there = carried.plan.map(Plan::read).transpose().map_err(|error| unreadable_plan(&error))?;
+    let there = there.as_ref();
     let wait = match ask.wait {
         Wait::None => None,
-        Wait::Ready => Some(settings.default_wait),
+        Wait::Ready => Some(there.and_then(|there| there.wait).unwrap_or(settings.default_wait)),
         Wait::Until(span) => Some(span),
     };
-    let services = planned(request, ask, &id, settings).map_err(invalid)?;
+    let services = planned(request, ask, &id, settings, there).map_err(invalid)?;
     let mut plan = Plan {
         version: plan::VERSION,
         gated: wait.is_some() && !services.is_empty() && is_held_unplaced(request.pod, ask, settings),
@@ -212,11 +217,25 @@ fn plan(
         id,
     };
     plan.listed = compose::is_too_long(request.pod, ask, &plan, naming);
-    let Some(there) = carried.plan else { return Ok(plan) };
-    let there = Plan::read(there).map_err(|_| foreign_plan())?;
+    let Some(there) = there else { return Ok(plan) };
     // These hang on what other webhooks may have changed since: a pod that was here before keeps its answer.
     let kept = Plan { gated: there.gated, listed: there.listed, ..plan };
-    if kept == there { Ok(kept) } else { Err(foreign_plan()) }
+    if kept == *there { Ok(kept) } else { Err(foreign_plan()) }
+}
+
+fn unreadable_plan(error: &InvalidPlan) -> Refusal {
+    match error {
+        InvalidPlan::Json(_) => foreign_plan(),
+        // In the midst of a rollout the API server may ask two of us about one pod. That passes.
+        InvalidPlan::Version(version) => {
+            let reason =
+                format!("has version {version}, which this replica of the webhook cannot read; try again");
+            Refusal {
+                code: 429,
+                ..refusal(DenyReason::Contradiction, vec![Problem::new(annotation::PLAN, reason)])
+            }
+        }
+    }
 }
 
 fn foreign_plan() -> Refusal {
@@ -234,32 +253,67 @@ fn planned(
     ask: &Ask,
     id: &PodId,
     settings: &Settings,
+    there: Option<&Plan>,
 ) -> Result<Vec<PlannedService>, Vec<Problem>> {
     let mut problems = Problems::default();
     let planned = ask.services.iter().filter_map(|service| {
         let Source::Made { scope, .. } = &service.source else { return None };
         let holder = Holder::of(*scope, request.pod, id);
         let holder = problems.note(&format!("{PREFIX}scope"), holder)?;
-        planned_service(service, request.namespace, &holder, settings)
+        let mut there = there.into_iter().flat_map(|there| &there.services);
+        let given = Given::of(there.find(|there| there.name == service.name), settings);
+        planned_service(service, request.namespace, &holder, given)
     });
     let planned = planned.collect();
     problems.or_else(planned)
+}
+
+/// What the administrator gives a service where its user says nothing.
+struct Given {
+    default_resources: Sealed<Resources>,
+    isolated: bool,
+    keep_warm: Span,
+    pod_template: Option<ObjectName>,
+}
+
+// === impl Given ===
+
+impl Given {
+    /// By these settings, or by those of whoever promised the pod the service that is `there`: another replica may have
+    /// others, in the midst of a rollout. (Who writes a plan himself gains nothing: all of it but the isolation, which
+    /// only grows, he may ask for.)
+    fn of(there: Option<&PlannedService>, settings: &Settings) -> Self {
+        let Some(there) = there else {
+            return Self {
+                default_resources: Sealed::new(&settings.default_resources),
+                isolated: settings.isolate,
+                keep_warm: settings.default_keep_warm,
+                pod_template: settings.default_pod_template.clone(),
+            };
+        };
+        Self {
+            default_resources: there.default_resources.clone(),
+            isolated: there.isolated || settings.isolate,
+            keep_warm: there.lifetime.keep_warm.unwrap_or(settings.default_keep_warm),
+            pod_template: there.spec.open().pod_template,
+        }
+    }
 }
 
 fn planned_service(
     service: &ServiceAsk,
     namespace: &str,
     holder: &Holder,
-    settings: &Settings,
+    given: Given,
 ) -> Option<PlannedService> {
     let Source::Made { spec, scope, lifetime } = &service.source else { return None };
     let key = Key::new(*scope, namespace, holder, &service.name);
     let hash = spec.digest();
     let mut spec = spec.as_ref().clone();
-    spec.pod_template = spec.pod_template.or_else(|| settings.default_pod_template.clone());
+    spec.pod_template = spec.pod_template.or(given.pod_template);
     let keep_warm = match scope {
         Scope::Task => None,
-        Scope::Execution | Scope::Namespace => Some(lifetime.keep_warm.unwrap_or(settings.default_keep_warm)),
+        Scope::Execution | Scope::Namespace => Some(lifetime.keep_warm.unwrap_or(given.keep_warm)),
     };
     Some(PlannedService {
         name: service.name.clone(),
@@ -268,10 +322,10 @@ fn planned_service(
         scope: *scope,
         replicas: spec.replicas,
         spec: Sealed::new(&spec),
-        default_resources: Sealed::new(&settings.default_resources),
+        default_resources: given.default_resources,
         hash,
         lifetime: Lifetime { keep_warm, ..*lifetime },
-        isolated: settings.isolate,
+        isolated: given.isolated,
     })
 }
 

@@ -10,6 +10,7 @@ use dataservice_core::injection::Injection;
 use dataservice_core::installation::Installation;
 use dataservice_core::patch::patch;
 use dataservice_core::plan::Plan;
+use dataservice_core::resources::Resources;
 use dataservice_core::settings::Settings;
 use dataservice_wire as wire;
 use proptest::prelude::*;
@@ -367,6 +368,42 @@ fn what_only_admission_writes_cannot_be_brought_along() {
     assert_eq!(
         refused(&injected).1,
         "dataservice.flyte.org/plan: was put there by admission, and inject is \"false\": create the pod without it"
+    );
+}
+
+#[test]
+fn a_pod_that_was_here_before_keeps_what_other_settings_gave_it() {
+    let other = Settings {
+        default_wait: "7m".parse().unwrap(),
+        default_keep_warm: "3m".parse().unwrap(),
+        default_pod_template: Some("gpu".parse().unwrap()),
+        default_resources: Resources::default(),
+        isolate: true,
+        ..Settings::default()
+    };
+    for asked in [&[("image", "x")][..], &[("image", "x"), ("scope", "namespace"), ("name", "cache")]] {
+        let pod = annotated(plain(), asked);
+        let request = Request { uid: UID, namespace: NAMESPACE, pod: &pod };
+        let Decision::Inject { injection, .. } = inject(request, &other, &installation()) else { panic!() };
+        let after = applied(&pod, &injection);
+        assert_eq!(admitted_again(&after).0, after);
+    }
+    // What is not isolated is not let in where all are to be.
+    let (after, _) = admitted(&plain());
+    let request = Request { uid: UID, namespace: NAMESPACE, pod: &after };
+    let Decision::Deny(refusal) = inject(request, &other, &installation()) else { panic!() };
+    assert_eq!(refusal.reason, DenyReason::Forged);
+}
+
+#[test]
+fn a_plan_of_another_version_passes_with_the_rollout_that_wrote_it() {
+    let (mut after, _) = admitted(&plain());
+    after["metadata"]["annotations"]["dataservice.flyte.org/plan"] = json!(r#"{"version": 9}"#);
+    let Decision::Deny(refusal) = decide(&after) else { panic!() };
+    assert_eq!((refusal.code, refusal.reason), (429, DenyReason::Contradiction));
+    assert_eq!(
+        refusal.to_string(),
+        "dataservice.flyte.org/plan: has version 9, which this replica of the webhook cannot read; try again"
     );
 }
 

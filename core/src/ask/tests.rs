@@ -212,3 +212,10 @@ fn scopes_are_read() {
     let ask = ask(&[("image", "a"), ("scope", "namespace")]).unwrap();
     assert!(matches!(ask.services[0].source, Source::Made { scope: Scope::Namespace, .. }));
 }
+
+#[test]
+fn to_be_held_for_what_exists_is_warned_of() {
+    let ask = ask(&[("existing", "gnn"), ("hold", "scheduling")]).unwrap();
+    let [warning] = ask.warnings.as_slice() else { panic!("{:?}", ask.warnings) };
+    assert!(warning.starts_with("dataservice.flyte.org/hold: scheduling is for services"), "{warning}");
+}

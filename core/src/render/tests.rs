@@ -102,7 +102,9 @@ fn a_template_that_gives_no_servers_says_why() {
         "pod template \"gpu\" has no image for the servers, and neither have the annotations"
     );
     let limits = json!({"limits": {"memory": "16 gigs"}});
-    let told = error(json!({"template": {"spec": {"containers": [{"name": "a", "image": "x", "resources": limits}]}}}));
+    let told = error(
+        json!({"template": {"spec": {"containers": [{"name": "a", "image": "x", "resources": limits}]}}}),
+    );
     assert!(told.starts_with("pod template \"gpu\" has resources that cannot be read: "), "{told}");
     assert!(told.contains("16 gigs"), "{told}");
 }
