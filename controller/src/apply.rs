@@ -43,6 +43,8 @@ pub struct Outcome {
     pub deleted: Vec<(Kind, String)>,
     /// Objects as the API server has them since they were changed.
     pub updated: Vec<(Kind, Value)>,
+    /// The pods that do not get the service, by uid; they know.
+    pub refused: Vec<String>,
     /// When to look again, though nothing changes.
     pub revisit: Option<Timestamp>,
     /// What did not work; it is tried again.
@@ -56,23 +58,26 @@ struct Done {
     events: Vec<Event>,
 }
 
+/// What came of the looks at a service before. Nothing depends on it but what is said, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// For how long it has failed.
+    pub failing_for: Duration,
+    /// The pods that were told that they do not get it, by uid.
+    pub refused: Vec<String>,
+}
+
 /// What actions are carried out for.
 #[derive(Clone, Copy)]
 struct Work<'a> {
     context: &'a Context,
     service: &'a ServiceRef,
-    /// For how long it has failed.
-    failing_for: Duration,
+    past: &'a Past,
 }
 
-/// Does what has to be done for `service`, after it has failed for so long.
-pub async fn apply(
-    context: &Context,
-    service: &ServiceRef,
-    snapshot: &Snapshot,
-    failing_for: Duration,
-) -> Outcome {
-    let work = Work { context, service, failing_for };
+/// Does what has to be done for `service`.
+pub async fn apply(context: &Context, service: &ServiceRef, snapshot: &Snapshot, past: &Past) -> Outcome {
+    let work = Work { context, service, past };
     let now = Timestamp::now();
     match leader::look(context, service, snapshot, now).await {
         Lead::Unchanged => decide(work, snapshot, now).await,
@@ -138,7 +143,7 @@ async fn publish(context: &Context, service: &ServiceRef, events: &[Event]) {
 }
 
 async fn one(work: Work<'_>, action: Action) -> Done {
-    let Work { context, service, .. } = work;
+    let Work { context, service, past } = work;
     match action {
         Action::Attach(attachment) => attach(context, service, &attachment).await,
         Action::Confirm => Done::default(),
@@ -153,7 +158,8 @@ async fn one(work: Work<'_>, action: Action) -> Done {
             let note = format!("this pod does not get its data service {}: {cause}", service.object);
             // Not about the service: others have it, and are not to be refused for this one's sake.
             let event = Event { service: None, ..event(&pod, service, Reason::Failed, &note) };
-            Done { events: vec![event], ..Done::default() }
+            let events = if past.refused.contains(&pod.uid) { Vec::new() } else { vec![event] };
+            Done { outcome: Outcome { refused: vec![pod.uid], ..Outcome::default() }, events }
         }
         Action::Release(pod) => {
             mark::release(&context.client, &pod).await.map_or_else(Done::error, |()| Done::default())
@@ -262,6 +268,7 @@ impl Outcome {
         self.created.extend(other.created);
         self.deleted.extend(other.deleted);
         self.updated.extend(other.updated);
+        self.refused.extend(other.refused);
         self.revisit = [self.revisit, other.revisit].into_iter().flatten().min();
         self.error = self.error.take().or(other.error);
     }

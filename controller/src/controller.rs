@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::apply::{Context, Outcome, apply};
+use crate::apply::{Context, Outcome, Past, apply};
 use crate::error::Error;
 use crate::escort;
 use crate::follow::{Follower, Followers, Request, instant};
@@ -40,6 +40,8 @@ pub struct Controller {
     unlisted: Vec<Watched>,
     /// Objects that were made and that no watch has shown yet.
     unseen: HashMap<ServiceRef, Unseen>,
+    /// The pods that were told at the last look that they do not get a service.
+    refused: HashMap<ServiceRef, Vec<String>>,
     synced: watch::Sender<bool>,
 }
 
@@ -93,6 +95,7 @@ impl Controller {
             listing: HashMap::new(),
             unlisted: Watched::ALL.to_vec(),
             unseen: HashMap::new(),
+            refused: HashMap::new(),
             synced: watch::Sender::new(false),
         };
         (controller, follower)
@@ -183,9 +186,12 @@ impl Controller {
         }
         self.unseen.remove(&service);
         let (context, snapshot) = (self.context.clone(), self.index.snapshot(&service));
-        let failing_for = self.queue.failing_for(&Item::Service(service.clone()));
+        let past = Past {
+            failing_for: self.queue.failing_for(&Item::Service(service.clone())),
+            refused: self.refused.remove(&service).unwrap_or_default(),
+        };
         Some(Box::pin(async move {
-            let outcome = apply(&context, &service, &snapshot, failing_for).await;
+            let outcome = apply(&context, &service, &snapshot, &past).await;
             Worked::Service(service, Box::new(outcome))
         }))
     }
@@ -208,6 +214,9 @@ impl Controller {
         if !unseen.is_empty() {
             let until = Instant::now() + UNSEEN_FOR;
             self.unseen.insert(service.clone(), Unseen { objects: unseen, until });
+        }
+        if !outcome.refused.is_empty() {
+            self.refused.insert(service.clone(), outcome.refused);
         }
         let item = Item::Service(service.clone());
         if let Some(at) = outcome.revisit {

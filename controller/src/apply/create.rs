@@ -14,8 +14,8 @@ use crate::kind;
 /// Makes what is missing, in order: servers are not made before their names. Its consumers are told, whether it worked
 /// or not.
 pub(super) async fn create(work: Work<'_>, creation: &Creation, kinds: &[Kind]) -> Done {
-    let Work { context, service, failing_for } = work;
-    let waited = SignedDuration::try_from(failing_for).unwrap_or(SignedDuration::MAX);
+    let Work { context, service, past } = work;
+    let waited = SignedDuration::try_from(past.failing_for).unwrap_or(SignedDuration::MAX);
     let mut outcome = Outcome::default();
     for kind in kinds {
         match one(context, service, *kind, creation).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dataservice_controller::apply::Outcome;
+use dataservice_controller::apply::{Outcome, Past};
 use dataservice_core::reconcile::Kind;
 use serde_json::{Value, json};
 
@@ -121,7 +121,8 @@ async fn a_quota_that_is_full_is_waited_for_as_long_as_servers_take_to_end() {
             assert_eq!(server.is_told().await.reason, reason);
         };
         let index = known(std::slice::from_ref(&pod), &[]);
-        let outcome = play_again(&index, &service, Duration::from_secs(seconds), script).await;
+        let past = Past { failing_for: Duration::from_secs(seconds), ..Past::default() };
+        let outcome = play_again(&index, &service, past, script).await;
         assert!(outcome.error.is_some(), "it is tried again all the same");
     }
 }

@@ -1,11 +1,12 @@
 //! What a pod's user is told.
 
+use dataservice_controller::apply::Past;
 use dataservice_core::annotation::PLAN;
 use dataservice_core::reconcile::Kind;
 use serde_json::json;
 
 use crate::fixture::{both, ended, known, object, object_of, pod, pod_asking, service_of};
-use crate::scenario::{EVENT, Server, Told, line, play, post};
+use crate::scenario::{EVENT, Server, Told, line, play, play_again, post};
 
 #[tokio::test(start_paused = true)]
 async fn of_a_service_that_was_made() {
@@ -75,6 +76,29 @@ async fn of_a_service_that_it_cannot_have() {
         outcome.error.is_none() && outcome.deleted.is_empty(),
         "to try again would not help: {outcome:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_service_that_it_cannot_have_only_once() {
+    let cache = |name, image| {
+        pod_asking(name, &[("image", image), ("scope", "namespace"), ("name", "cache"), ("keep-warm", "1m")])
+    };
+    let (first, other) = (cache("a", "x"), cache("b", "y"));
+    let service = service_of(&first);
+    let index = known(&[first.clone(), other], &both(&first));
+    // Its record is to say how long it is kept, and has just changed.
+    let patch = line("PATCH", Kind::StatefulSet, &service);
+    let outcome = play(&index, &service, async |server: &mut Server| {
+        server.refuses(&patch, 409, "Conflict", "").await;
+        assert_eq!(server.is_told().await.pod, "b");
+    })
+    .await;
+    let past = Past { refused: outcome.refused.clone(), ..Past::default() };
+    let again = play_again(&index, &service, past, async |server: &mut Server| {
+        server.refuses(&patch, 409, "Conflict", "").await;
+    })
+    .await;
+    assert_eq!((outcome.refused.len(), again.refused), (1, outcome.refused));
 }
 
 #[tokio::test(start_paused = true)]

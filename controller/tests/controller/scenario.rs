@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use dataservice_controller::apply::{Context, Outcome, apply};
+use dataservice_controller::apply::{Context, Outcome, Past, apply};
 use dataservice_controller::index::{Index, ServiceRef};
 use dataservice_core::reconcile::Kind;
 use futures::FutureExt;
@@ -114,14 +114,14 @@ pub(crate) fn play<'a>(
     service: &'a ServiceRef,
     script: impl AsyncFnOnce(&mut Server) + 'a,
 ) -> LocalBoxFuture<'a, Outcome> {
-    play_again(index, service, Duration::ZERO, script)
+    play_again(index, service, Past::default(), script)
 }
 
-/// The same, after it has failed for so long.
+/// The same, after other looks at it.
 pub(crate) fn play_again<'a>(
     index: &Index,
     service: &'a ServiceRef,
-    failing_for: Duration,
+    past: Past,
     script: impl AsyncFnOnce(&mut Server) + 'a,
 ) -> LocalBoxFuture<'a, Outcome> {
     let (mock, handle) = mock::pair();
@@ -133,7 +133,7 @@ pub(crate) fn play_again<'a>(
     };
     let call = async move {
         let context = Context { client: Client::new(mock, "default"), reporter: "webhook-0".to_owned() };
-        apply(&context, service, &snapshot, failing_for).await
+        apply(&context, service, &snapshot, &past).await
     };
     within_an_hour(async { futures::join!(serve, call).1 }).boxed_local()
 }
