@@ -82,6 +82,11 @@ figures: ## measure on a cluster: starts one if none is up (ARGS=--help says wha
 	@$(MAKE) --no-print-directory setup build >&2
 	@$(if $(filter -h --help,$(ARGS)),,tests/with-cluster) $(BIN)/figures $(ARGS)
 
+.PHONY: chaos
+chaos: ## kill what it leans on, at random, under load (ARGS=--help; ARGS='--seed 7 --minutes 2' does the same each time)
+	@$(MAKE) --no-print-directory setup build >&2
+	@$(if $(filter -h --help --plan,$(ARGS)),,tests/with-cluster) $(BIN)/chaos $(ARGS)
+
 .PHONY: test
 test: setup ## everything
 	tests/all

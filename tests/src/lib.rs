@@ -12,6 +12,7 @@
 )]
 
 pub mod bench;
+pub mod chaos;
 pub mod cluster;
 pub mod figure;
 pub mod flyte;

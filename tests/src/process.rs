@@ -46,13 +46,24 @@ impl Process {
         Self::find(|cgroup| forms.iter().any(|form| cgroup.contains(form)), "pause")
     }
 
+    /// The processes that run `program` in any container below this cgroup.
+    #[must_use]
+    pub fn below(cgroup: &str, program: &str) -> Vec<Self> {
+        Self::all(|paths| paths.split('/').any(|part| part == cgroup), program).collect()
+    }
+
     fn find(is_it: impl Fn(&str) -> bool, program: &str) -> Option<Self> {
-        let mut folders = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-        let is_it = |folder: &PathBuf| {
+        Self::all(is_it, program).next()
+    }
+
+    fn all(is_it: impl Fn(&str) -> bool, program: &str) -> impl Iterator<Item = Self> {
+        let folders =
+            fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let is_it = move |folder: &PathBuf| {
             let cgroup = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
             is_it(&cgroup) && runs(folder, program)
         };
-        folders.find(is_it).map(|folder| Self { folder })
+        folders.filter(is_it).map(|folder| Self { folder })
     }
 
     /// Ends it by SIGKILL.
@@ -61,6 +72,14 @@ impl Process {
         let status = Command::new("kill").arg("-KILL").arg(pid).status().context("kill is needed")?;
         ensure!(status.success(), "failed to kill {}", self.folder.display());
         Ok(())
+    }
+
+    /// Its arguments, without the program's name.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let line = fs::read(self.folder.join("cmdline")).unwrap_or_default();
+        let all = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+        all.skip(1).filter(|word| !word.is_empty()).collect()
     }
 
     /// Its memory; nothing, once it has ended.

@@ -59,7 +59,8 @@ impl Sandbox {
         Ok(Self { client, namespace })
     }
 
-    async fn delete(&self) {
+    /// Deletes it and all that is in it.
+    pub async fn delete(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         if let Err(error) = namespaces.delete(&self.namespace, &DeleteParams::background()).await {
             eprintln!("failed to delete namespace {}: {error}", self.namespace);
