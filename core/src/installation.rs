@@ -22,3 +22,21 @@ pub struct Installation {
     /// Requests, and limits equal to them, of each of our containers: a Guaranteed pod stays Guaranteed.
     pub sidecar_resources: Amounts,
 }
+
+// === impl Installation ===
+
+impl Installation {
+    /// One whose lifecycle API is nowhere, in a cluster with the usual domain: for looking at what admission would do
+    /// without a webhook that runs.
+    #[must_use]
+    pub fn offline(sidecar_image: ImageRef) -> Self {
+        Self {
+            cluster_domain: "cluster.local".to_owned(),
+            lifecycle_url: String::new(),
+            lifecycle_ca: String::new(),
+            sidecar_image,
+            sidecar_pull_policy: None,
+            sidecar_resources: Amounts::new(),
+        }
+    }
+}

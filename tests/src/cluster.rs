@@ -13,7 +13,7 @@ use serde_json::Value;
 /// The namespace that the webhook is installed in.
 pub const SYSTEM: &str = "flyte-dataservice";
 /// What starts, stops and speaks to a cluster of this machine.
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster");
+pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster");
 
 /// An answer of the API server to a request that creates something.
 #[derive(Debug)]

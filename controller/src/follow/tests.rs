@@ -62,14 +62,7 @@ fn set(closing: bool) -> Value {
         "metadata": {"name": "a", "annotations": {"dataservice.flyte.org/image": "a"}},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "task"}]},
     });
-    let installation = Installation {
-        cluster_domain: "cluster.local".to_owned(),
-        lifecycle_url: String::new(),
-        lifecycle_ca: String::new(),
-        sidecar_image: "sidecar".parse().unwrap(),
-        sidecar_pull_policy: None,
-        sidecar_resources: [].into(),
-    };
+    let installation = Installation::offline("sidecar".parse().unwrap());
     let admission = Admission { uid: "a", namespace: "ns", pod: &pod };
     let Decision::Inject { injection, .. } = inject(admission, &Settings::default(), &installation) else {
         panic!("an image is all that is asked")

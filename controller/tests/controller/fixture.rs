@@ -49,14 +49,7 @@ pub(crate) fn admitted(mut pod: Value) -> Value {
 }
 
 fn installation() -> Installation {
-    Installation {
-        cluster_domain: "cluster.local".to_owned(),
-        lifecycle_url: String::new(),
-        lifecycle_ca: String::new(),
-        sidecar_image: "sidecar".parse().unwrap(),
-        sidecar_pull_policy: None,
-        sidecar_resources: [].into(),
-    }
+    Installation::offline("sidecar".parse().unwrap())
 }
 
 /// The pod, when it has ended.

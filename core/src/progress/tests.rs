@@ -27,14 +27,7 @@ fn consumer(replicas: u32) -> Consumer {
         },
         "spec": {"containers": [{"name": "a"}]},
     });
-    let installation = Installation {
-        cluster_domain: "cluster.local".to_owned(),
-        lifecycle_url: String::new(),
-        lifecycle_ca: String::new(),
-        sidecar_image: "sidecar".parse().unwrap(),
-        sidecar_pull_policy: None,
-        sidecar_resources: [].into(),
-    };
+    let installation = Installation::offline("sidecar".parse().unwrap());
     let request = Request { uid: "r", namespace: "ns", pod: &pod };
     let Decision::Inject { injection, .. } = inject(request, &Settings::default(), &installation) else {
         panic!()

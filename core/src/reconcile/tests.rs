@@ -16,14 +16,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn installation() -> Installation {
-    Installation {
-        cluster_domain: "cluster.local".to_owned(),
-        lifecycle_url: String::new(),
-        lifecycle_ca: String::new(),
-        sidecar_image: "sidecar".parse().unwrap(),
-        sidecar_pull_policy: None,
-        sidecar_resources: [].into(),
-    }
+    Installation::offline("sidecar".parse().unwrap())
 }
 
 /// A pod that was admitted by the request with this uid.

@@ -184,12 +184,5 @@ fn show(mut pod: Value, sight: Sight) -> Value {
 }
 
 fn installation() -> Installation {
-    Installation {
-        cluster_domain: "cluster.local".to_owned(),
-        lifecycle_url: String::new(),
-        lifecycle_ca: String::new(),
-        sidecar_image: "sidecar".parse().unwrap(),
-        sidecar_pull_policy: None,
-        sidecar_resources: [].into(),
-    }
+    Installation::offline("sidecar".parse().unwrap())
 }

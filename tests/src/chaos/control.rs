@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
+
+use crate::cluster::SCRIPT;
 use tokio::time::sleep;
 
 use super::journal::Journal;
@@ -61,9 +63,9 @@ impl Process {
             Deed::Resume => "resume",
             Deed::Start => "start",
         };
-        let mut command = Command::new(CLUSTER);
+        let mut command = Command::new(SCRIPT);
         let output = command.args([verb, self.name()]).stdin(Stdio::null()).output().await;
-        let output = output.with_context(|| format!("failed to run {CLUSTER}"))?;
+        let output = output.with_context(|| format!("failed to run {SCRIPT}"))?;
         if !output.status.success() {
             bail!("failed to {verb} {}: {}", self.name(), String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -93,4 +95,3 @@ pub async fn restore() {
 }
 
 const PAUSE: Duration = Duration::from_secs(5);
-const CLUSTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster");
