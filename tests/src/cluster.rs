@@ -80,11 +80,16 @@ pub async fn metrics(client: &Client) -> Result<String> {
 
 /// A metric of the API server itself: the sum of all its series that carry every one of `labels`.
 pub async fn metric(client: &Client, name: &str, labels: &[&str]) -> Result<f64> {
-    let text = metrics(client).await?;
+    Ok(sum(&metrics(client).await?, name, labels))
+}
+
+/// The sum of all series of a metric on a page of metrics that carry every one of `labels`.
+#[must_use]
+pub fn sum(page: &str, name: &str, labels: &[&str]) -> f64 {
     let is_it = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
             && labels.iter().all(|label| line.contains(label))
     };
-    let values = text.lines().filter(is_it).filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
-    Ok(values.sum())
+    let values = page.lines().filter(is_it).filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+    values.sum()
 }

@@ -33,9 +33,10 @@ impl Reading {
         let running = ListParams { field_selector: Some("status.phase=Running".to_owned()), ..labels };
         let pod = pods.list(&running).await?.items.into_iter().next();
         let pod = pod.with_context(|| format!("no webhook runs in namespace {SYSTEM}; make install"))?;
+        let page = cluster::metrics(client).await?;
         Ok(Self {
-            admissions: Histogram::read(&cluster::metrics(client).await?, METRIC, WEBHOOK)?,
-            requests: cluster::metric(client, REQUESTS, &[SERVICE_ACCOUNTS]).await?,
+            admissions: Histogram::read(&page, METRIC, WEBHOOK)?,
+            requests: cluster::sum(&page, REQUESTS, &[SERVICE_ACCOUNTS]),
             webhook: Process::of(&pod, "webhook", "dataservice-webhook").and_then(|process| process.memory()),
             pod: pod.metadata.name.unwrap_or_default(),
         })
